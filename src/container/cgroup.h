@@ -1,0 +1,97 @@
+#pragma once
+/*
+ * container/cgroup.h - the control group of one container, whichever way the host
+ * lays them out: v1 (and hybrid), v2, or v2/v1 through systemd.  Layer: container.
+ *
+ * cgroup.c chooses; cgroup_v1.c, cgroup_v2.c and cgroup_systemd.c do.  Resources
+ * come in as the runtime-spec has them (v1 units) and are converted for v2
+ * (config-linux.md#control-groups; the conversion runc and crun agreed on).
+ *
+ * Moving a process costs milliseconds when another process does it (the kernel
+ * takes cgroup_threadgroup_rwsem); a single-threaded process that writes "0" to
+ * "tasks" of a v1 group itself pays microseconds.  So the joiner gets descriptors
+ * and joins by itself: cgroup_join_self().
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "oci/spec.h"
+
+enum cgroup_manager { CGROUP_CGROUPFS, CGROUP_SYSTEMD, CGROUP_DISABLED };
+enum cgroup_mode { CGROUP_MODE_NONE, CGROUP_MODE_V1, CGROUP_MODE_V2 };
+
+#define CGROUP_HIERARCHIES_MAX 20
+
+struct cgroup_hierarchy {       /* v1: one a mounted hierarchy; v2: exactly one */
+	char *controllers;      /* "cpu,cpuacct", "name=systemd"; "" on v2 */
+	char *mount;            /* "/sys/fs/cgroup/cpu" */
+	char *path;             /* below mount, starts with '/' */
+	int join_fd;            /* tasks / cgroup.procs of the group, or -1 */
+};
+
+struct cgroup {
+	enum cgroup_manager manager;
+	enum cgroup_mode mode;
+	bool rootless;
+	char *unit, *slice;     /* systemd: "isle-ID.scope", parent slice */
+	struct cgroup_hierarchy h[CGROUP_HIERARCHIES_MAX];
+	size_t n;
+};
+
+struct cgroup_request {
+	enum cgroup_manager manager;
+	bool rootless;          /* a group that cannot be made is then skipped if nothing was asked of it */
+	const char *id;
+	const char *path;       /* linux.cgroupsPath or NULL; "slice:prefix:name" for systemd */
+	const struct oci_resources *resources;  /* or NULL */
+	const struct oci_kvs *annotations;      /* org.systemd.property.* */
+	pid_t systemd_pid;      /* systemd makes scopes around a process: > 0 there */
+};
+
+/*
+ * Work out where the group goes without making it: cg is filled but for
+ * join_fd.  Saved in the state before anything is made, so that a killed create
+ * can be cleaned.  cgroup_release() in any case.
+ */
+MUST_CHECK int cgroup_plan(const struct cgroup_request *rq, struct cgroup *cg,
+			   struct err *e);
+/*
+ * Make the group and open join_fd; a group that exists and is frozen, or that
+ * holds processes, is refused (-EBUSY) with a line that says so.  Limits are not
+ * set, but for device rules and what a v1 cpuset must have before a process may enter.
+ */
+MUST_CHECK int cgroup_make(struct cgroup *cg, const struct cgroup_request *rq,
+			   struct err *e);
+/* Enter, called by the process itself; async-signal-safe, no allocation. */
+MUST_CHECK int cgroup_join_self(const struct cgroup *cg, struct err *e);
+/* v2: a descriptor of the group's directory for CLONE_INTO_CGROUP, else -1. */
+int cgroup_clone_fd(const struct cgroup *cg);
+/* Set limits (create and update).  Also used with a partial document. */
+MUST_CHECK int cgroup_set(const struct cgroup *cg, const struct oci_resources *r,
+			  struct err *e);
+/* Open join_fd of a group loaded from the state; sub (may be NULL) is a group
+ * below it ("exec --cgroup"). */
+MUST_CHECK int cgroup_open_join(struct cgroup *cg, const char *sub, struct err *e);
+MUST_CHECK int cgroup_freeze(const struct cgroup *cg, bool freeze, struct err *e);
+/* 1 frozen, 0 not, -errno. */
+MUST_CHECK int cgroup_is_frozen(const struct cgroup *cg);
+/* The processes of the group and of groups below, as this pid namespace numbers
+ * them.  *ret is allocated, *ret_n its length. */
+MUST_CHECK int cgroup_pids(const struct cgroup *cg, pid_t **ret, size_t *ret_n,
+			   struct err *e);
+/* Signal all of them: cgroup.kill for SIGKILL on v2, else freeze, signal, thaw. */
+MUST_CHECK int cgroup_kill_all(const struct cgroup *cg, int sig, struct err *e);
+/* Remove the group and all below, bounded wait for dying processes.  Missing: fine. */
+MUST_CHECK int cgroup_remove(const struct cgroup *cg, struct err *e);
+/* Append the object "data" of runc's "events --stats" (cpu, memory, pids, blkio,
+ * hugetlb, and on v2 the same names filled from v2 files): a new reference. */
+MUST_CHECK int cgroup_stats(const struct cgroup *cg, json_t **ret, struct err *e);
+/* memory.oom_control / memory.events: oom kills so far, or -errno. */
+MUST_CHECK int cgroup_oom_fd(const struct cgroup *cg, struct err *e);
+
+json_t *cgroup_save(const struct cgroup *cg);
+MUST_CHECK int cgroup_load(const json_t *j, struct cgroup *cg, struct err *e);
+void cgroup_release(struct cgroup *cg);
