@@ -1,0 +1,142 @@
+/* cli/runtime/events.c - isle-runtime events: resource use and OOM kills as JSON lines. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "cli/runtime/values.h"
+#include "cli/runtime/verb.h"
+
+#define INTERVAL_DEFAULT_NS 5000000000ull
+#define NS_PER_MS 1000000ull
+
+struct interval {
+	bool set;
+	uint64_t ns;
+};
+
+struct events_args {
+	bool stats;
+	struct interval interval;
+};
+
+static int parse_interval(const char *s, void *target, struct err *e)
+{
+	struct interval *i = target;
+	int r = value_duration_ns(s, &i->ns, e);
+
+	if (r >= 0 && i->ns < NS_PER_MS)
+		return err_set(e, EINVAL, "\"%s\" is less than 1ms", s);
+	i->set = true;
+	return r;
+}
+
+static const struct option options[] = {
+	{ "interval", 0, OPT_PARSED, offsetof(struct events_args, interval), "DURATION",
+	  "time between two lines, as 5s or 100ms (default 5s)", parse_interval },
+	{ "stats", 0, OPT_FLAG, offsetof(struct events_args, stats), NULL,
+	  "print one line and end", NULL },
+	OPTION_HELP,
+};
+
+/* data is a reference taken over, or NULL. */
+static int print_event(const char *type, const char *id, json_t *data, struct err *e)
+{
+	CLEANUP_JSON json_t *j = json_pack("{s:s, s:s}", "type", type, "id", id);
+
+	if (data)
+		json_object_set_new(j, "data", data);
+	return verb_print_json(j, JSON_COMPACT, e);
+}
+
+static int print_stats(const struct state *st, struct err *e)
+{
+	json_t *data;
+	int r = cgroup_stats(&st->cgroup, &data, e);
+
+	return r < 0 ? r : print_event("stats", st->id, data, e);
+}
+
+/* A line for each OOM kill that was not told yet. */
+static int print_ooms(const struct state *st, int *told, struct err *e)
+{
+	int now = cgroup_oom_fd(&st->cgroup, NULL);
+	int r = 0;
+
+	for (; r >= 0 && *told < now; (*told)++)
+		r = print_event("oom", st->id, NULL, e);
+	return r;
+}
+
+/* 1 once the container's init has ended, 0 after the time. */
+static int wait_end(int pidfd, uint64_t until_ns, struct err *e)
+{
+	for (;;) {
+		uint64_t now = time_mono_ns();
+		uint64_t ms = now < until_ns ? (until_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
+		struct pollfd p = { .fd = pidfd, .events = POLLIN };
+		int r = poll(&p, 1, ms > INT_MAX ? INT_MAX : (int)ms);
+
+		if (r < 0 && errno != EINTR)
+			return err_sys(e, errno, "wait for the container");
+		if (r > 0)
+			return 1;
+		if (time_mono_ns() >= until_ns)
+			return 0;
+	}
+}
+
+static int follow(const struct state *st, uint64_t interval_ns, struct err *e)
+{
+	CLEANUP_FD int pidfd = state_pidfd(st);
+	int told = cgroup_oom_fd(&st->cgroup, NULL);
+	uint64_t next = time_mono_ns();
+
+	if (pidfd < 0)
+		return err_set(e, ESRCH, "container not running");
+	if (told < 0)
+		told = 0;
+	for (int ended = 0; !ended; ) {
+		next += interval_ns;
+		ended = wait_end(pidfd, next, e);
+		int r = ended < 0 ? ended : print_ooms(st, &told, e);
+		/* The group may be gone with the container: nothing to tell then. */
+		if (r >= 0 && !ended)
+			r = print_stats(st, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int events(struct call *c, struct err *e)
+{
+	const struct events_args *a = c->target;
+	CLEANUP(state_release) struct state st = { .dirfd = -1 };
+	enum container_status status;
+
+	int r = state_load(c->rt, c->argv[0], false, &st, e);
+	if (r >= 0)
+		r = state_status(&st, &status, e);
+	if (r < 0)
+		return r;
+	if (status == STATUS_STOPPED)
+		return err_set(e, ESRCH, "container not running");
+	if (a->stats)
+		return print_stats(&st, e);
+	return follow(&st, a->interval.set ? a->interval.ns : INTERVAL_DEFAULT_NS, e);
+}
+
+const struct verb verb_events = {
+	.name = "events",
+	.args = "CONTAINER-ID",
+	.summary = "print resource use and OOM kills as JSON lines",
+	.options = { options, ARRAY_LEN(options) },
+	.target_size = sizeof(struct events_args),
+	.min_args = 1,
+	.max_args = 1,
+	.run = events,
+};

@@ -1,0 +1,16 @@
+#pragma once
+/*
+ * container/features.h - what this runtime understands, for engines and for people.
+ * Layer: container.  Spec: features.md, features-linux.md.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#define OCI_VERSION_MIN "1.0.0"
+#define OCI_VERSION_MAX "1.3.0"
+
+/* The features document; a new reference. */
+json_t *features_json(void);
+
+/* "--version", in the lines and the order that engines read from runc and crun. */
+void features_print_version(FILE *f, const char *program);
