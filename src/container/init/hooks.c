@@ -1,0 +1,170 @@
+/*
+ * container/init/hooks.c - startContainer hooks: run inside the container, as the
+ * payload's user with its capabilities, before the payload.  See init.h
+ *
+ * Spec: config.md#startContainer-hooks, runtime.md#lifecycle step 8.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "container/init/init.h"
+
+int json_pid_pieces(const char *json, int pid, char pid_text[PID_TEXT_MAX],
+		    struct iovec iov[JSON_PIECES_MAX])
+{
+	static const char key[] = "\"pid\":";
+	const size_t k = sizeof(key) - 1;
+	int n = 0, digits = snprintf(pid_text, PID_TEXT_MAX, "%d", pid);
+	const char *from = json, *at = json;
+
+	while (n + 3 <= JSON_PIECES_MAX && (at = strstr(at, key))) {
+		at += k;
+		while (*at == ' ')
+			at++;
+		if (at[0] != '0' || (at[1] >= '0' && at[1] <= '9'))
+			continue;
+		iov[n++] = (struct iovec){ (char *)from, (size_t)(at - from) };
+		iov[n++] = (struct iovec){ pid_text, (size_t)digits };
+		from = ++at;
+	}
+	iov[n++] = (struct iovec){ (char *)from, strlen(from) };
+	return n;
+}
+
+/* The state as a file to read from its start: a pipe may be smaller than annotations. */
+static int state_fd(const struct init *in)
+{
+	char pid[PID_TEXT_MAX];
+	struct iovec iov[JSON_PIECES_MAX];
+	int n = json_pid_pieces(plan_str(in, in->plan->state_json), getpid(), pid, iov);
+	int fd = (int)syscall(SYS_memfd_create, "state", 1 /* MFD_CLOEXEC */);
+
+	if (fd < 0)
+		return -errno;
+	if (writev(fd, iov, n) < 0) {
+		int code = errno;
+
+		close(fd);
+		return -code;
+	}
+	return fd;
+}
+
+/* In the vforked child.  Only exec's failure comes back, through *code. */
+static _Noreturn void hook_exec(struct init *in, const struct plan_hook *h, int stdin_fd,
+				volatile int *code)
+{
+	setsid();               /* so that a timeout reaches its children as well */
+	if (lseek(stdin_fd, 0, SEEK_SET) < 0 || dup2(stdin_fd, STDIN_FILENO) < 0 ||
+	    ids_caps_final(in) < 0) {
+		*code = errno;
+		_exit(1);
+	}
+	for (unsigned fd = 3; fd < 3 + in->plan->preserve_fds; fd++)
+		close((int)fd);
+	task_signals_default();
+	execve(plan_str(in, h->path), plan_array(in, h->args), plan_array(in, h->env));
+	*code = errno;
+	_exit(1);
+}
+
+static int64_t mono_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* SIGCHLD is blocked, so it waits for us in sigtimedwait.  -ETIME past the timeout. */
+static int hook_wait(pid_t pid, int timeout_s, int *status)
+{
+	const int64_t end = mono_ms() + (int64_t)timeout_s * 1000;
+	sigset_t chld;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	for (;;) {
+		pid_t k = waitpid(pid, status, WNOHANG);
+
+		if (k == pid)
+			return 0;
+		if (k < 0 && errno != EINTR)
+			return -errno;
+		int64_t left = timeout_s > 0 ? end - mono_ms() : 60000;
+		if (left <= 0)
+			return -ETIME;
+		struct timespec t = { left / 1000, (left % 1000) * 1000000 };
+		sigtimedwait(&chld, NULL, &t);
+	}
+}
+
+/* *code is set when the child could not exec: vfork shares our memory. */
+static pid_t hook_spawn(struct init *in, const struct plan_hook *h, int stdin_fd,
+			volatile int *code)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		hook_exec(in, h, stdin_fd, code);
+	return pid;
+}
+
+static int hook_run(struct init *in, uint32_t index, const struct plan_hook *h, int stdin_fd)
+{
+	const char *path = plan_str(in, h->path);
+	volatile int code = 0;
+	int status = 0;
+
+	pid_t pid = hook_spawn(in, h, stdin_fd, &code);
+	if (pid < 0)
+		return init_err_sys(in, errno, "fork for startContainer hook #%u", index);
+	int r = hook_wait(pid, h->timeout_s, &status);
+	if (r == -ETIME) {
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		return init_err(in, ETIME, "startContainer hook #%u %s: timed out after %d s",
+				index, path, h->timeout_s);
+	}
+	if (r < 0)
+		return init_err_sys(in, -r, "wait for startContainer hook #%u", index);
+	if (code)
+		return init_err_sys(in, code, "startContainer hook #%u: exec %s", index, path);
+	if (WIFSIGNALED(status))
+		return init_err(in, ECANCELED, "startContainer hook #%u %s: killed by signal %d",
+				index, path, WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		return init_err(in, ECANCELED, "startContainer hook #%u %s: exit status %d",
+				index, path, WEXITSTATUS(status));
+	return 0;
+}
+
+int start_hooks_run(struct init *in)
+{
+	const struct plan_hook *h = plan_array(in, in->plan->hooks);
+	sigset_t chld;
+	int r = 0;
+
+	if (!in->plan->hooks.n)
+		return 0;
+	int fd = state_fd(in);
+	if (fd < 0)
+		return init_err_sys(in, -fd, "state for the startContainer hooks");
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, NULL);
+	for (uint32_t i = 0; r == 0 && i < in->plan->hooks.n; i++)
+		r = hook_run(in, i, &h[i], fd);
+	sigprocmask(SIG_UNBLOCK, &chld, NULL);
+	close(fd);
+	return r;
+}
