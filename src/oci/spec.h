@@ -134,7 +134,7 @@ struct oci_device {
 	char type;              /* 'c' (also for "u"), 'b', 'p' */
 	const char *path;
 	int64_t major, minor;
-	struct opt_u64 file_mode;
+	struct opt_u64 file_mode;       /* engines leave type bits in: mask with 07777 */
 	struct opt_u64 uid, gid;
 };
 
@@ -281,7 +281,7 @@ struct oci_memory_policy {
 	bool set;
 	const char *mode;       /* "MPOL_BIND" */
 	int mode_nr;            /* MPOL_* */
-	unsigned flags;         /* MPOL_F_* */
+	uint64_t flags;         /* MPOL_F_* */
 	const char *nodes;      /* list, "0-1,3" */
 };
 
@@ -314,11 +314,14 @@ struct oci_vm {                         /* config-vm.md; for the other wall */
 	struct oci_strv kernel_parameters;
 	const char *image_path, *image_format;
 	struct opt_u64 hw_vcpus, hw_memory;     /* hwConfig: count, bytes */
-	const char *hw_device_tree, *hw_dtdtb;
 };
+
+struct json_node;
 
 struct oci_spec {
 	struct arena arena;
+	const char *name;               /* of the document, for messages */
+	const struct json_node *doc;    /* the tree everything was read from */
 	const char *oci_version;
 	struct oci_process *process;    /* may be absent at create, not at start */
 	const char *root_path;          /* NULL when root is absent */
@@ -342,14 +345,14 @@ MUST_CHECK int oci_spec_parse(const char *name, const char *p, size_t n,
 void oci_spec_release(struct oci_spec *spec);
 
 /*
- * The rules that tie properties together (config.md's MUSTs: absolute cwd, args
- * not empty, no namespace twice, maps only with a user namespace, sysctls only in
- * namespaces of the container ...).  Separate from parsing, so that "update" and
- * tools can read a partial document.
+ * The rules that tie objects together (a root, no namespace twice, maps only with a
+ * user namespace, sysctls only in namespaces of the container ...).  Separate from
+ * parsing, so that tools can read a partial document.  What concerns one object
+ * alone (absolute cwd, args not empty) the parser has checked.
  */
 MUST_CHECK int oci_spec_validate(const struct oci_spec *spec, struct err *e);
 
-/* A process object (exec --process) and a resources object (update). */
+/* A process object (exec --process) and a resources object (update).  *ret lives in a. */
 MUST_CHECK int oci_process_parse(const char *name, const char *p, size_t n,
 				 struct arena *a, struct oci_process **ret,
 				 struct err *e);
@@ -368,3 +371,9 @@ int oci_cap_from_name(const char *name);
 const char *oci_cap_name(int cap);              /* NULL past the last known */
 /* "RLIMIT_NOFILE" -> RLIMIT_NOFILE; -1 when unknown. */
 int oci_rlimit_from_name(const char *name);
+/*
+ * The path below /proc/sys of a linux.sysctl key: "net.ipv4.conf.eno2/100.rp_filter"
+ * and "net/ipv4/conf/eno2.100/rp_filter" both give the latter (sysctl.d(5)).
+ * -EINVAL when it is not a name, above all when it has a ".." step; -ENAMETOOLONG.
+ */
+MUST_CHECK int oci_sysctl_path(const char *key, char *ret, size_t size);
