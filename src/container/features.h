@@ -6,9 +6,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define OCI_VERSION_MIN "1.0.0"
-#define OCI_VERSION_MAX "1.3.0"
-
 /* The features document; a new reference. */
 json_t *features_json(void);
 

@@ -21,6 +21,11 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+/* The runtime-spec that is implemented; any 1.x document is taken. */
+#define OCI_VERSION "1.3.0"
+#define OCI_VERSION_MIN "1.0.0"
+#define OCI_VERSION_MAX OCI_VERSION
+
 struct opt_i64 { bool set; int64_t v; };
 struct opt_u64 { bool set; uint64_t v; };
 struct opt_bool { bool set; bool v; };
