@@ -42,6 +42,7 @@ struct state {
 	bool creating;                  /* true until create has committed */
 	bool started;                   /* start has been done */
 	unsigned ns_flags;              /* CLONE_NEW* the container has of its own */
+	bool has_process;               /* a start is possible */
 	bool has_poststart, has_poststop;       /* spares parsing config.json */
 	json_t *annotations;            /* object or NULL */
 	struct cgroup cgroup;
@@ -49,7 +50,7 @@ struct state {
 	int dirfd;                      /* <root>/<id>; holds the flock when locked */
 };
 
-/* ids: [A-Za-z0-9_+.-], not "." or "..", at most 1024 bytes (runc). */
+/* ids: [A-Za-z0-9_+.-], not "." or "..", at most 255 bytes. */
 MUST_CHECK int state_check_id(const char *id, struct err *e);
 /* mkdir and lock; -EEXIST "container with given ID already exists"; cleans what
  * a killed create left. *st is empty but for id and dirfd. */
@@ -59,12 +60,18 @@ MUST_CHECK int state_new(const struct runtime *rt, const char *id, struct state 
 MUST_CHECK int state_load(const struct runtime *rt, const char *id, bool lock,
 			  struct state *st, struct err *e);
 MUST_CHECK int state_save(struct state *st, struct err *e);
+/* Let the lock go and take it again; -ENOENT if the directory is no longer ours. */
+void state_unlock(const struct state *st);
+MUST_CHECK int state_relock(const struct runtime *rt, const struct state *st,
+			    struct err *e);
 /* Remove the directory. */
 MUST_CHECK int state_remove(const struct runtime *rt, struct state *st, struct err *e);
 void state_release(struct state *st);
 
 MUST_CHECK int state_status(const struct state *st, enum container_status *ret,
 			    struct err *e);
+/* State letter and start time (field 22) of /proc/PID/stat; -ESRCH when it is gone. */
+MUST_CHECK int proc_stat_read(pid_t pid, char *ret_state, unsigned long long *ret_start);
 const char *status_name(enum container_status s);
 /* A pidfd of the init, checked against pid_start; -ESRCH when it is gone. */
 MUST_CHECK int state_pidfd(const struct state *st);

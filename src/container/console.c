@@ -1,0 +1,141 @@
+/* container/console.c - see console.h */
+#include "container/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "sys/inroot.h"
+
+int console_connect(const char *path, struct err *e)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	/* Through a descriptor, since sun_path holds only 108 bytes (unix(7)). */
+	CLEANUP_FD int node = open(path, O_PATH | O_CLOEXEC);
+
+	if (node < 0)
+		return err_sys(e, errno, "open socket %s", path);
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d", node);
+
+	CLEANUP_FD int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return err_sys(e, errno, "make a socket");
+	if (connect(sock, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return err_sys(e, errno, "connect to socket %s", path);
+	return take_fd(sock);
+}
+
+union fd_control {
+	struct cmsghdr h;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+int console_send_fd(int sock, int fd, const char *name, struct err *e)
+{
+	union fd_control c = { .space = { 0 } };
+	struct iovec iov = { .iov_base = (void *)name, .iov_len = strlen(name) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &c, .msg_controllen = sizeof(c),
+	};
+
+	c.h = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+	};
+	memcpy(CMSG_DATA(&c.h), &fd, sizeof(fd));
+	if (TEMP_FAILURE_RETRY(sendmsg(sock, &m, MSG_NOSIGNAL)) < 0)
+		return err_sys(e, errno, "send %s over the socket", name);
+	return 0;
+}
+
+int console_recv_fd(int sock, struct err *e)
+{
+	union fd_control c;
+	char byte[64];
+	struct iovec iov = { .iov_base = byte, .iov_len = sizeof(byte) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &c, .msg_controllen = sizeof(c),
+	};
+	int fd;
+
+	ssize_t n = TEMP_FAILURE_RETRY(recvmsg(sock, &m, MSG_CMSG_CLOEXEC));
+	if (n < 0)
+		return err_sys(e, errno, "receive the terminal");
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
+	    h->cmsg_len != CMSG_LEN(sizeof(int)))
+		return err_set(e, EPROTO, "receive the terminal: no descriptor came");
+	memcpy(&fd, CMSG_DATA(h), sizeof(fd));
+	return fd;
+}
+
+int console_new(int rootfd, const char *path, uint16_t height, uint16_t width, uid_t uid,
+		struct console *ret, struct err *e)
+{
+	struct statfs fs;
+	int unlock = 0;
+
+	CLEANUP_FD int master = inroot_open(rootfd, path, O_RDWR | O_NOCTTY, 0);
+	if (master < 0)
+		return err_sys(e, -master, "open %s of the container for its terminal (is devpts "
+			       "mounted at /dev/pts?)", path);
+	/* An image may put anything there; only a devpts answers TIOCGPTPEER honestly. */
+	if (fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
+		return err_set(e, EINVAL, "%s of the container is not on a devpts", path);
+	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
+		return err_sys(e, errno, "unlock the container's terminal");
+
+	CLEANUP_FD int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return err_sys(e, errno, "open the container's terminal");
+	if (height && width) {
+		struct winsize ws = { .ws_row = height, .ws_col = width };
+
+		if (ioctl(slave, TIOCSWINSZ, &ws) < 0)
+			return err_sys(e, errno, "size the container's terminal");
+	}
+	if (fchown(slave, uid, (gid_t)-1) < 0 && errno != EPERM && errno != EROFS)
+		return err_sys(e, errno, "give the container's terminal to uid %u", uid);
+	*ret = (struct console){ .master = take_fd(master), .slave = take_fd(slave) };
+	return 0;
+}
+
+void console_release(struct console *c)
+{
+	fd_close(&c->master);
+	fd_close(&c->slave);
+}
+
+int console_set_stdio(int fd, struct err *e)
+{
+	for (int i = 0; i < 3; i++)
+		if (dup2(fd, i) < 0)
+			return err_sys(e, errno, "make the terminal stdio");
+	return 0;
+}
+
+void console_own_stdio(uid_t uid)
+{
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+
+		if (fstat(i, &st) < 0 || st.st_uid == uid)
+			continue;
+		if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
+			continue;
+		/* A pipe from a user namespace or a read-only place stays as it is. */
+		if (fchown(i, uid, (gid_t)-1) < 0)
+			continue;
+	}
+}
