@@ -3,10 +3,11 @@
  * container/seccomp.h - runtime-spec seccomp to a BPF program.  Layer: container.
  *
  * libseccomp compiles; compiling Docker's profile costs more than all the rest of
- * a create, so programs are cached in <root>/.cache/seccomp (0700).  An entry carries the
- * canonical form of its profile; a hit is proven by comparing it whole, never by the
+ * a create, so programs are cached in a directory of the caller's (0700).  An entry carries
+ * the canonical form of its profile; a hit is proven by comparing it whole, never by the
  * hash that names the file.  A cache that is missing, torn or not writable only costs time.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
