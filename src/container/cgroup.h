@@ -54,14 +54,17 @@ struct cgroup_request {
 /*
  * Work out where the group goes without making it: cg is filled but for
  * join_fd.  Saved in the state before anything is made, so that a killed create
- * can be cleaned.  cgroup_release() in any case.
+ * can be cleaned.  A group that exists and is frozen, or that holds processes, is
+ * refused here (-EBUSY, runc's words), before a state could make a later clean-up
+ * believe that those processes are its own.  cgroup_release() in any case.
  */
 MUST_CHECK int cgroup_plan(const struct cgroup_request *rq, struct cgroup *cg,
 			   struct err *e);
 /*
- * Make the group and open join_fd; a group that exists and is frozen, or that
- * holds processes, is refused (-EBUSY) with a line that says so.  Limits are not
- * set, but for device rules and what a v1 cpuset must have before a process may enter.
+ * Make the group and open join_fd; refusals as cgroup_plan().  Limits are not
+ * set, but for device rules and what a v1 cpuset must have before a process may
+ * enter.  On failure what was made is removed and cg holds no group any more, so
+ * that cgroup_kill_all() and cgroup_remove() then do nothing.
  */
 MUST_CHECK int cgroup_make(struct cgroup *cg, const struct cgroup_request *rq,
 			   struct err *e);
@@ -69,12 +72,21 @@ MUST_CHECK int cgroup_make(struct cgroup *cg, const struct cgroup_request *rq,
 MUST_CHECK int cgroup_join_self(const struct cgroup *cg, struct err *e);
 /* v2: a descriptor of the group's directory for CLONE_INTO_CGROUP, else -1. */
 int cgroup_clone_fd(const struct cgroup *cg);
-/* Set limits (create and update).  Also used with a partial document. */
+/* Set limits (create and update; r may be NULL or a partial document).  Device
+ * rules are not among them. */
 MUST_CHECK int cgroup_set(const struct cgroup *cg, const struct oci_resources *r,
 			  struct err *e);
-/* Open join_fd of a group loaded from the state; sub (may be NULL) is a group
- * below it ("exec --cgroup"). */
-MUST_CHECK int cgroup_open_join(struct cgroup *cg, const char *sub, struct err *e);
+/* Replace the device rules (update, where the document has "devices"). */
+MUST_CHECK int cgroup_set_devices(const struct cgroup *cg, const struct oci_resources *r,
+				  struct err *e);
+/*
+ * Open join_fd of a group loaded from the state.  sub (may be NULL) is a group
+ * below it, as "exec --cgroup" has it: "PATH", or on v1 "cpu,memory:PATH".  init is
+ * the container's first process: where a v2 group hands controllers down and so
+ * cannot hold processes itself, the new one goes where init is.
+ */
+MUST_CHECK int cgroup_open_join(struct cgroup *cg, const char *sub, pid_t init,
+				struct err *e);
 MUST_CHECK int cgroup_freeze(const struct cgroup *cg, bool freeze, struct err *e);
 /* 1 frozen, 0 not, -errno. */
 MUST_CHECK int cgroup_is_frozen(const struct cgroup *cg);

@@ -438,5 +438,6 @@ void creation_release(struct creation *c)
 	fd_close(&c->console_sock);
 	fd_close(&c->listener_fd);
 	fd_close(&c->label_fd);
+	fd_close(&c->notify_fd);
 	fd_close(&c->pidfd);
 }

@@ -54,6 +54,7 @@ struct creation {
 	int console_sock;               /* takes the pty's master, or -1 */
 	int listener_fd;                /* seccomp agent, or -1 */
 	int label_fd;                   /* of label_reserve(), or -1 */
+	int notify_fd;                  /* run: of notify_bind(), or -1 */
 	pid_t pid;
 	int pidfd;
 	bool child_waits;               /* for CHILD_GO */

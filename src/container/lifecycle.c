@@ -21,6 +21,7 @@
 #include "container/hooks.h"
 #include "container/init/plan.h"
 #include "container/init_plan.h"
+#include "container/notify.h"
 #include "container/rdt.h"
 #include "container/sync.h"
 #include "sys/calls.h"
@@ -179,6 +180,9 @@ int container_start(const struct runtime *rt, const char *id, struct err *e)
 	if (!st.has_process)
 		return err_set(e, EINVAL, "cannot start container %s: its config.json has no process",
 			       id);
+	CLEANUP_FD int notify = notify_bind(st.dirfd, e);
+	if (notify < -1)
+		return notify;
 	r = start_init(&st, e);
 	if (r < 0)
 		return r;
@@ -188,7 +192,10 @@ int container_start(const struct runtime *rt, const char *id, struct err *e)
 		return r;
 	unlinkat(st.dirfd, "start.sock", 0);
 	run_poststart(&st);
-	return 0;
+	if (notify < 0)
+		return 0;
+	CLEANUP_FD int pidfd = sys_pidfd_open(st.pid);
+	return pidfd < 0 ? 0 : notify_relay(notify, st.pid, pidfd, e);
 }
 
 /* ---- kill, delete ------------------------------------------------------------ */

@@ -22,6 +22,7 @@
 #include "container/create.h"
 #include "container/exe.h"
 #include "container/lifecycle.h"
+#include "container/notify.h"
 
 char *creation_state_json(const struct creation *c, enum container_status s)
 {
@@ -295,6 +296,14 @@ int creation_prepare(struct creation *c, const char *id, struct err *e)
 	r = check_console(c, e);
 	if (r < 0)
 		return r;
+	if (notify_host_socket()) {
+		CLEANUP_FREE char *root = realpath(c->rt->root, NULL);
+		CLEANUP_FREE char *dir = xasprintf("%s/%s", root ? root : c->rt->root, id);
+
+		r = notify_prepare(c->st.dirfd, dir, &c->spec, e);
+		if (r < 0)
+			return r;
+	}
 	fill_state(c);
 	r = plan_cgroup(c, e);
 	if (r < 0)
@@ -318,6 +327,11 @@ int creation_prepare(struct creation *c, const char *id, struct err *e)
 	r = make_listener(c, e);
 	if (r < 0)
 		return r;
+	if (c->run) {
+		c->notify_fd = notify_bind(c->st.dirfd, e);
+		if (c->notify_fd < -1)
+			return c->notify_fd;
+	}
 	r = prepare_seccomp(c, e);
 	if (r < 0)
 		return r;

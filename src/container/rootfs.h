@@ -59,6 +59,7 @@ struct mount_options {
 	uint64_t attr_set, attr_clear;          /* MOUNT_ATTR_*, this mount */
 	uint64_t rec_set, rec_clear;            /* the r* forms: whole tree */
 	unsigned long flags;                    /* MS_BIND, MS_REC, MS_REMOUNT, MS_SYNCHRONOUS ... */
+	unsigned long flags_clear;              /* of the file system's: "async", "nolazytime" ... */
 	unsigned propagation[4];                /* MS_SHARED ... [| MS_REC], in order */
 	size_t n_propagation;
 	bool tmpcopyup, idmap, ridmap;

@@ -15,6 +15,7 @@
 #include "container/foreground.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
+#include "container/notify.h"
 
 static void creation_init(struct creation *c, const struct runtime *rt,
 			  const struct create_opts *o, bool run)
@@ -24,7 +25,7 @@ static void creation_init(struct creation *c, const struct runtime *rt,
 		.st.dirfd = -1,
 		.init = INIT_EXEC_NONE,
 		.sync_p = -1, .sync_c = -1, .listen_fd = -1, .console_sock = -1,
-		.listener_fd = -1, .label_fd = -1, .pidfd = -1,
+		.listener_fd = -1, .label_fd = -1, .notify_fd = -1, .pidfd = -1,
 	};
 	for (int i = 0; i < OCI_NS_COUNT; i++)
 		c->ns.fd[i] = -1;
@@ -59,6 +60,26 @@ static void run_poststart(struct creation *c)
 	CLEANUP_FREE char *state = creation_state_json(c, STATUS_RUNNING);
 	if (hooks_run(OCI_HOOK_POSTSTART, &c->spec.hooks[OCI_HOOK_POSTSTART], state, &e) < 0)
 		log_warn("%s", e.msg);
+}
+
+/*
+ * A run that goes away tells readiness first, as start does.  One that stays waits for
+ * the program, and leaves the telling to a process of its own, which ends with it.
+ */
+static int run_notify(struct creation *c, bool detach, struct err *e)
+{
+	if (c->notify_fd < 0)
+		return 0;
+	if (detach)
+		return notify_relay(c->notify_fd, c->pid, c->pidfd, e);
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_sys(e, errno, "fork");
+	if (pid > 0)
+		return 0;
+	if (notify_relay(c->notify_fd, c->pid, c->pidfd, e) < 0)
+		log_warn("%s", e->msg);
+	_exit(0);
 }
 
 /* The pty of "run -t" comes to ourselves instead of to an engine's socket. */
@@ -120,8 +141,9 @@ int container_run(const struct runtime *rt, const char *id, const struct run_opt
 	}
 	run_poststart(&c);
 	*ret_status = 0;
-	if (o->detach)
-		return 0;
+	r = run_notify(&c, o->detach, e);
+	if (r < 0 || o->detach)
+		return r;
 
 	/* Others may work on it while it runs: the lock is the directory's, let go. */
 	state_unlock(&c.st);

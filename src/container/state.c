@@ -257,6 +257,8 @@ int state_remove(const struct runtime *rt, struct state *st, struct err *e)
 		return err_sys(e, errno, "read state directory of %s", st->id);
 	dup = -1;                       /* closedir owns it */
 
+	/* start and notify sockets' names, and what a killed save left. */
+	unlinkat(st->dirfd, "notify/notify.sock", 0);
 	/* state.json last: as long as it is there, a delete can be taken up again. */
 	for (struct dirent *de; (de = readdir(d)); )
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..") &&
