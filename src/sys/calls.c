@@ -82,6 +82,11 @@ int sys_fsmount(int fsfd, unsigned flags, unsigned attr_flags)
 	return SYS(SYS_fsmount, fsfd, flags | FSMOUNT_CLOEXEC, attr_flags);
 }
 
+int sys_fspick(int dirfd, const char *path, unsigned flags)
+{
+	return SYS(SYS_fspick, dirfd, path, flags | FSPICK_CLOEXEC);
+}
+
 int sys_mount_setattr(int dirfd, const char *path, unsigned flags, struct mount_attr *attr)
 {
 	return SYS(SYS_mount_setattr, dirfd, path, flags, attr, sizeof(*attr));

@@ -38,6 +38,7 @@ MUST_CHECK int sys_fsopen(const char *fstype, unsigned flags);
 MUST_CHECK int sys_fsconfig(int fsfd, unsigned cmd, const char *key,
 			    const void *value, int aux);
 MUST_CHECK int sys_fsmount(int fsfd, unsigned flags, unsigned attr_flags);
+MUST_CHECK int sys_fspick(int dirfd, const char *path, unsigned flags);
 MUST_CHECK int sys_mount_setattr(int dirfd, const char *path, unsigned flags,
 				 struct mount_attr *attr);
 /* keyctl(2) */

@@ -1,0 +1,438 @@
+/*
+ * container/mounts.c - the "mounts" of config.json, in their order: options, source,
+ * destination, attachment.  Spec: config.md#mounts.
+ *
+ *      prepare (runtime, host)          apply (child, new mount namespace)
+ *      options parsed                   destination opened below the root, made if missing
+ *      bind sources cloned  ---fd--->   source attached to that very descriptor
+ *                                       other types: fsopen ... fsmount, attached likewise
+ *
+ * A destination is resolved once, by descriptor, below the root; what is attached to
+ * is what was opened, so a symlink swapped in afterwards has nothing to redirect.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "container/rootfs_parts.h"
+#include "sys/calls.h"
+#include "sys/inroot.h"
+
+#define PROC_ROOT_INO 1         /* of every procfs's root directory */
+
+/* Absolute, without "." and "..", without doubled slashes: as runc compares paths. */
+static const char *clean(struct arena *a, const char *path)
+{
+	char *out = arena_alloc(a, strlen(path) + 2), *end = out;
+
+	while (*path) {
+		path += strspn(path, "/");
+		size_t n = strcspn(path, "/");
+
+		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			while (end > out && *--end != '/')
+				;
+		} else if (n > 0 && !(n == 1 && path[0] == '.')) {
+			*end++ = '/';
+			memcpy(end, path, n);
+			end += n;
+		}
+		path += n;
+	}
+	if (end == out)
+		*end++ = '/';
+	*end = 0;
+	return out;
+}
+
+static bool is_type(const struct rootfs_mount *rm, const char *type)
+{
+	return !rm->bind && rm->m->type && strcmp(rm->m->type, type) == 0;
+}
+
+/* --- prepare ------------------------------------------------------------- */
+
+static int prepare_one(struct rootfs *r, const struct oci_mount *m, struct rootfs_mount *rm,
+		       struct err *e)
+{
+	rm->m = m;
+	rm->tree = -1;
+	if (!m->destination || !m->destination[0])
+		return err_set(e, EINVAL, "mounts: an entry has no destination");
+	rm->dest = clean(&r->arena, m->destination);
+	rm->source = m->source;
+
+	int n = mount_options_parse(m, &r->arena, &rm->opt, e);
+	if (n < 0)
+		return n;
+
+	/* With "bind" or "rbind" the type is a dummy (config.md#mounts); type "bind"
+	 * without either is what runc takes for one too. */
+	rm->bind = (rm->opt.flags & MS_BIND) || (m->type && strcmp(m->type, "bind") == 0);
+	if (!rm->bind || (rm->opt.flags & MS_REMOUNT))
+		return 0;
+	if (!m->source || !m->source[0])
+		return err_set(e, EINVAL, "mount at %s: a bind mount needs a source", rm->dest);
+	if (m->source[0] != '/')
+		rm->source = arena_printf(&r->arena, "%s/%s", r->o.bundle, m->source);
+	return bind_open(r, rm, true, e);
+}
+
+int mounts_prepare(struct rootfs *r, struct err *e)
+{
+	const struct oci_spec *spec = r->o.spec;
+
+	r->n = spec->n_mounts;
+	r->mounts = arena_calloc(&r->arena, r->n, sizeof(*r->mounts));
+	r->late_ro = arena_calloc(&r->arena, r->n, sizeof(*r->late_ro));
+	for (size_t i = 0; i < r->n; i++)
+		r->mounts[i].tree = -1;
+	for (size_t i = 0; i < r->n; i++) {
+		int n = prepare_one(r, &spec->mounts[i], &r->mounts[i], e);
+
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+/* --- destinations -------------------------------------------------------- */
+
+/* Below /proc, only what lxcfs emulates may be covered (runc's list). */
+static bool proc_file_allowed(const char *dest)
+{
+	static const char *const files[] = {
+		"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps",
+		"/proc/uptime", "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev",
+		"/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (strcmp(dest, files[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_proc_root(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+	       fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INO;
+}
+
+/*
+ * The runtime itself writes to /proc, so nothing but procfs may be there.  The name is
+ * judged, and what the descriptor turned out to be in, whichever symlinks led there.
+ */
+static int check_proc(const struct rootfs_mount *rm, int dest, struct err *e)
+{
+	struct statfs fs;
+
+	if (strcmp(rm->dest, "/proc") == 0) {
+		if (is_type(rm, "proc") || (rm->bind && rm->tree >= 0 && is_proc_root(rm->tree)))
+			return 0;
+		return err_set(e, EPERM, "mount %s: \"/proc\" cannot be mounted because it is not of "
+			       "type proc", rm->source ? rm->source : "");
+	}
+	if (strncmp(rm->dest, "/proc/", 6) == 0) {
+		if (proc_file_allowed(rm->dest))
+			return 0;
+	} else if (fstatfs(dest, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
+		return 0;
+	}
+	return err_set(e, EPERM, "mount %s: \"%s\" cannot be mounted because it is inside /proc",
+		       rm->source ? rm->source : "", rm->dest);
+}
+
+static int dest_error(const struct rootfs_mount *rm, int code, struct err *e)
+{
+	const char *source = rm->source ? rm->source : rm->m->type ? rm->m->type : "";
+
+	return err_sys(e, code, "mount %s at %s: destination", source, rm->dest);
+}
+
+/*
+ * Open the destination of a file system, making it if it is missing; *ret_mode gets the
+ * permissions of a directory that was there already, else it is left alone.
+ */
+static int open_dest_dir(const struct rootfs *r, const struct rootfs_mount *rm, mode_t *ret_mode,
+			 struct err *e)
+{
+	/* A symlink there could make /proc something else later (CVE-2019-19921). */
+	bool ordinary = is_type(rm, "proc") || is_type(rm, "sysfs");
+	int flags = O_PATH | O_DIRECTORY | (ordinary || rm->opt.dest_nofollow ? O_NOFOLLOW : 0);
+	int dest = inroot_open(r->root, rm->dest, flags, 0);
+	struct stat st;
+
+	if (dest >= 0) {
+		if (ret_mode && fstat(dest, &st) == 0)
+			*ret_mode = st.st_mode & 07777;
+		return dest;
+	}
+	if (ordinary && (dest == -ENOTDIR || dest == -ELOOP))
+		return err_set(e, ENOTDIR, "filesystem \"%s\" must be mounted on ordinary directory: "
+			       "\"%s\" is none", rm->m->type, rm->dest);
+	if (dest == -ENOENT)
+		dest = inroot_mkdir_all(r->root, rm->dest, 0755);
+	return dest < 0 ? dest_error(rm, -dest, e) : dest;
+}
+
+/* The same for a bind mount: a directory or a file, as the source is. */
+static int open_dest_bind(const struct rootfs *r, const struct rootfs_mount *rm, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(rm->tree, &st) < 0)
+		return err_sys(e, errno, "mount %s at %s", rm->source, rm->dest);
+	if (S_ISDIR(st.st_mode))
+		return open_dest_dir(r, rm, NULL, e);
+
+	int dest = -ENOENT;
+	if (rm->opt.dest_nofollow)
+		dest = inroot_open(r->root, rm->dest, O_PATH | O_NOFOLLOW, 0);
+	if (dest == -ENOENT)
+		dest = inroot_touch(r->root, rm->dest, 0755);
+	return dest < 0 ? dest_error(rm, -dest, e) : dest;
+}
+
+/* --- apply --------------------------------------------------------------- */
+
+/* Remember /dev for the devices, and the root should a mount cover it. */
+static int note_place(struct rootfs *r, const struct rootfs_mount *rm, int tree, struct err *e)
+{
+	bool is_dev = strcmp(rm->dest, "/dev") == 0;
+	bool is_root = strcmp(rm->dest, "/") == 0;
+
+	if (!is_dev && !is_root)
+		return 0;
+	int fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return err_sys(e, errno, "mount at %s", rm->dest);
+	if (is_root) {
+		fd_close(&r->root);
+		r->root = fd;
+		return 0;
+	}
+	fd_close(&r->dev);
+	r->dev = fd;
+	r->dev_bound = rm->bind;
+	r->dev_fresh = is_type(rm, "tmpfs") && !rm->opt.tmpcopyup;
+	return 0;
+}
+
+static int attach(struct rootfs *r, const struct rootfs_mount *rm, int tree, int dest,
+		  struct err *e)
+{
+	const char *source = rm->source ? rm->source : rm->m->type;
+	int n = check_proc(rm, dest, e);
+
+	if (n < 0)
+		return n;
+	n = tree_attach(tree, dest);
+	if (n < 0)
+		return err_sys(e, -n, "mount %s at %s", source, rm->dest);
+	return note_place(r, rm, tree, e);
+}
+
+static int apply_link(const struct rootfs *r, const struct rootfs_mount *rm, struct err *e)
+{
+	const char *base;
+	char old[PATH_MAX];
+	CLEANUP_FD int dir = inroot_parent(r->root, rm->dest, 0755, &base);
+
+	if (dir < 0)
+		return dest_error(rm, -dir, e);
+	if (symlinkat(rm->link, dir, base) == 0)
+		return 0;
+	int code = errno;
+	ssize_t k = readlinkat(dir, base, old, sizeof(old));
+	if (code == EEXIST && k == (ssize_t)strlen(rm->link) && memcmp(old, rm->link, (size_t)k) == 0)
+		return 0;
+	return err_sys(e, code, "copy symlink %s to %s", rm->source, rm->dest);
+}
+
+static int apply_bind(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
+{
+	int n = rm->tree < 0 && !rm->link ? bind_open(r, rm, false, e) : 0;
+
+	if (n < 0)
+		return n;
+	if (rm->link)
+		return apply_link(r, rm, e);
+
+	CLEANUP_FD int dest = open_dest_bind(r, rm, e);
+	return dest < 0 ? dest : attach(r, rm, rm->tree, dest, e);
+}
+
+/* "remount", or no file system at all: new options and propagation for what is there. */
+static int apply_change(const struct rootfs *r, const struct rootfs_mount *rm, struct err *e)
+{
+	const struct mount_options *o = &rm->opt;
+	CLEANUP_FD int dest = inroot_open(r->root, rm->dest, O_PATH, 0);
+	int n = 0;
+
+	if (dest < 0)
+		return dest_error(rm, -dest, e);
+	if ((o->flags & MS_REMOUNT) && !rm->bind)
+		n = fs_reconfigure(dest, o, e);
+	if (n < 0)
+		return err_prefix(e, "mount at %s", rm->dest);
+	n = tree_setattr(dest, false, o->attr_set, o->attr_clear);
+	if (n == 0)
+		n = tree_setattr(dest, true, o->rec_set, o->rec_clear);
+	for (size_t i = 0; n == 0 && i < o->n_propagation; i++)
+		n = tree_propagation(dest, o->propagation[i]);
+	return n < 0 ? err_sys(e, -n, "mount at %s: change its options", rm->dest) : 0;
+}
+
+static bool has_mode(const struct mount_options *o)
+{
+	for (size_t i = 0; i < o->n_data; i++)
+		if (strncmp(o->data[i], "mode=", 5) == 0 || strstr(o->data[i], ",mode="))
+			return true;
+	return false;
+}
+
+/*
+ * A sysfs of a network namespace that is not ours to mount, or one the kernel does not
+ * show us whole: the host's then, read-only, as rootless runc does.
+ */
+static int sysfs_of_host(const struct rootfs_mount *rm)
+{
+	int tree = tree_clone(AT_FDCWD, "/sys", true, true);
+	int n = tree < 0 ? tree : tree_propagation(tree, MS_SLAVE | MS_REC);
+
+	if (n == 0)
+		n = tree_setattr(tree, true, rm->opt.attr_set, 0);
+	if (n < 0) {
+		fd_close(&tree);
+		return n;
+	}
+	return tree;
+}
+
+/* What the kernel's bare code means, where it needs saying. */
+static int explain(const struct rootfs *r, const struct rootfs_mount *rm, struct err *e)
+{
+	if (r->o.new_userns && is_type(rm, "proc") && e->code == EPERM)
+		err_prefix(e, "the kernel mounts proc in a user namespace only where the "
+			   "runtime's own /proc has nothing mounted over it and a new pid "
+			   "namespace is made");
+	else if (r->o.new_userns && is_type(rm, "devpts") && e->code == EINVAL)
+		err_prefix(e, "devpts: is the group of its gid= option mapped in the user namespace?");
+	return err_prefix(e, "mount %s at %s", rm->source ? rm->source : rm->m->type, rm->dest);
+}
+
+/* The detached mount of a file system, but for type cgroup. */
+static int new_tree(const struct rootfs *r, const struct rootfs_mount *rm, uint64_t attr,
+		    const char *mode, struct err *e)
+{
+	const char *type = rm->m->type;
+	bool own_label = is_type(rm, "proc") || is_type(rm, "sysfs");
+	const struct fs_request rq = {
+		.type = type,
+		.source = rm->source ? rm->source : type,
+		.opt = &rm->opt,
+		.label = own_label ? NULL : r->o.spec->os.mount_label,
+		.mode = mode,
+		.attr = attr,
+	};
+	int tree = fs_new(&rq, e);
+
+	if (tree == -EPERM && is_type(rm, "sysfs")) {
+		int host = sysfs_of_host(rm);
+
+		if (host >= 0)
+			return host;
+	}
+	return tree < 0 ? explain(r, rm, e) : tree;
+}
+
+static int after_attach(struct rootfs *r, const struct rootfs_mount *rm, int tree, struct err *e)
+{
+	const struct mount_options *o = &rm->opt;
+	bool cgroup = is_type(rm, "cgroup") || is_type(rm, "cgroup2");
+	int n = cgroup ? cgroup_fill(r, rm, tree, e) : 0;
+
+	if (n < 0)
+		return n;
+	n = tree_setattr(tree, true, o->rec_set, o->rec_clear);
+	for (size_t i = 0; n == 0 && i < o->n_propagation; i++)
+		n = tree_propagation(tree, o->propagation[i]);
+	return n < 0 ? err_sys(e, -n, "mount %s at %s: set its options", rm->m->type, rm->dest) : 0;
+}
+
+static int apply_fs(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
+{
+	bool tmpfs = is_type(rm, "tmpfs");
+	bool cgroup = is_type(rm, "cgroup") || is_type(rm, "cgroup2");
+	uint64_t attr = rm->opt.attr_set;
+	mode_t had = (mode_t)-1;
+	char mode[16] = "";
+
+	CLEANUP_FD int dest = open_dest_dir(r, rm, tmpfs && !has_mode(&rm->opt) ? &had : NULL, e);
+	if (dest < 0)
+		return dest;
+	/* A tmpfs keeps the permissions of the directory it covers, and is written to by
+	 * later mounts, so it becomes read-only last. */
+	if (tmpfs && had != (mode_t)-1)
+		snprintf(mode, sizeof(mode), "%04o", (unsigned)had);
+	if (tmpfs)
+		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+
+	CLEANUP_FD int tree = cgroup ? cgroup_tree(r, rm, e) :
+			      new_tree(r, rm, attr, mode[0] ? mode : NULL, e);
+	if (tree < 0)
+		return tree;
+	int n = tmpfs && rm->opt.tmpcopyup ? tmp_copy_up(dest, tree, e) : 0;
+	if (n == 0)
+		n = attach(r, rm, tree, dest, e);
+	if (n == 0)
+		n = after_attach(r, rm, tree, e);
+	if (n == 0 && tmpfs && (rm->opt.attr_set & MOUNT_ATTR_RDONLY))
+		r->late_ro[r->n_late_ro++] = take_fd(tree);
+	return n;
+}
+
+int mounts_apply(struct rootfs *r, struct err *e)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct rootfs_mount *rm = &r->mounts[i];
+		const char *type = rm->m->type;
+		bool no_type = !type || !type[0] || strcmp(type, "none") == 0;
+		int n;
+
+		if ((rm->opt.flags & MS_REMOUNT) || (!rm->bind && no_type))
+			n = apply_change(r, rm, e);
+		else if (rm->bind)
+			n = apply_bind(r, rm, e);
+		else
+			n = apply_fs(r, rm, e);
+		fd_close(&rm->tree);
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+int mounts_seal(struct rootfs *r, struct err *e)
+{
+	for (size_t i = 0; i < r->n_late_ro; i++) {
+		int n = tree_setattr(r->late_ro[i], false, MOUNT_ATTR_RDONLY, 0);
+
+		fd_close(&r->late_ro[i]);
+		if (n < 0)
+			return err_sys(e, -n, "make a tmpfs read-only");
+	}
+	return 0;
+}
