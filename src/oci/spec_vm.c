@@ -2,7 +2,7 @@
 #include "oci/spec.h"
 #include "oci/table.h"
 
-#define VM_ONLY "parsed; applied by the VM wall, without meaning for a container"
+#define VM_ONLY "parsed, ignored on purpose: for a virtual machine"
 #define XEN_ONLY "ignored on purpose: device pass-through of Xen guests"
 
 static const struct oci_field hypervisor_fields[] = {
@@ -59,10 +59,10 @@ static const struct oci_table hw_table = {
 };
 
 static const struct oci_field vm_fields[] = {
-	F_OBJECT("hypervisor", 0, &hypervisor_table),
-	F_OBJECT("kernel", 0, &kernel_table, .flags = OCI_REQUIRED),
-	F_OBJECT("image", 0, &image_table),
-	F_OBJECT("hwConfig", 0, &hw_table),
+	F_OBJECT("hypervisor", 0, &hypervisor_table, .note = VM_ONLY),
+	F_OBJECT("kernel", 0, &kernel_table, .flags = OCI_REQUIRED, .note = VM_ONLY),
+	F_OBJECT("image", 0, &image_table, .note = VM_ONLY),
+	F_OBJECT("hwConfig", 0, &hw_table, .note = VM_ONLY),
 	F_END
 };
 

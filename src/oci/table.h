@@ -65,7 +65,8 @@ struct oci_field {
 	uint64_t max;
 	const struct oci_name *names;
 	const struct oci_table *sub;
-	const char *note;       /* coverage: NULL is "applied" */
+	const char *section;    /* coverage: when not the table's */
+	const char *note;       /* coverage: what becomes of it; NULL is "applied" */
 };
 
 struct oci_walk;
@@ -107,7 +108,8 @@ int64_t oci_name_number(const struct oci_name *names, const char *name);
 #define OCI_LIST_AT(T, v, n) \
 	(offsetof(T, v) + 0 * sizeof(char[offsetof(T, n) == offsetof(T, v) + sizeof(void *) ? 1 : -1]))
 
-#define F_BOOL(k, T, m) { .key = k, .type = OCI_BOOL, .offset = offsetof(T, m) }
+#define F_BOOL(k, T, m, ...) { .key = k, .type = OCI_BOOL, .offset = offsetof(T, m), \
+	__VA_ARGS__ }
 #define F_OPT_BOOL(k, T, m) { .key = k, .type = OCI_OPT_BOOL, .offset = offsetof(T, m) }
 /* The range follows: U32, or .min and .max. */
 #define F_INT(k, T, m, ...) { .key = k, .type = OCI_INT, .offset = offsetof(T, m), \
@@ -135,8 +137,8 @@ int64_t oci_name_number(const struct oci_name *names, const char *name);
 /* The same, with a bool of the parent that says it was there. */
 #define F_OBJECT_SEEN(k, T, seen, at, table) { .key = k, .type = OCI_OBJECT, .offset = at, \
 	.present = offsetof(T, seen), .sub = table }
-#define F_OBJECT_NEW(k, T, m, table) { .key = k, .type = OCI_OBJECT_NEW, \
-	.offset = offsetof(T, m), .sub = table }
+#define F_OBJECT_NEW(k, T, m, table, ...) { .key = k, .type = OCI_OBJECT_NEW, \
+	.offset = offsetof(T, m), .sub = table, __VA_ARGS__ }
 #define F_OBJECTS(k, T, v, n, table) { .key = k, .type = OCI_OBJECTS, \
 	.offset = OCI_LIST_AT(T, v, n), .sub = table }
 #define F_MAP(k, T, v, n, table) { .key = k, .type = OCI_MAP, \
@@ -147,6 +149,7 @@ int64_t oci_name_number(const struct oci_name *names, const char *name);
 #define F_END { .key = NULL }
 
 /* The specification's integer types. */
+#define AT(where) .section = where
 #define RANGE(lo, hi) .min = lo, .max = hi
 #define U16 RANGE(0, UINT16_MAX)
 #define U32 RANGE(0, UINT32_MAX)
