@@ -122,6 +122,9 @@ engine_end() {
 		sleep 0.05
 	done
 	engine_sweep_groups
+	# Podman makes one for conmon, whatever it is told; it goes if nobody else is in it.
+	find /sys/fs/cgroup/ -depth -type d \( -name libpod_parent -o -path '*/libpod_parent/*' \) \
+		-exec rmdir {} \; 2>/dev/null
 	awk -v d="$TAP_DIR/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
 		while read -r p; do umount -l "$(printf '%b' "$p")" 2>/dev/null; done
 }
