@@ -161,7 +161,8 @@ run() {
 # good CMD...: run, and it must succeed.
 good() { run "$@"; [ $rc = 0 ] || fail "exit $rc from: $* : $err"; }
 # says WORDS: stderr of the last run has them.  crun has words of its own.
-says() { [ -z "$1" ] || [ $ENGINE = crun ] || has "$err" "$1" "stderr"; }
+# runc's are within a quoted string.
+says() { [ -z "$1" ] || [ $ENGINE = crun ] || has "${err//\\\"/\"}" "$1" "stderr"; }
 # bad WORDS CMD...: run; it must fail and say WORDS on stderr (a substring).
 bad() {
 	local words=$1
@@ -183,6 +184,7 @@ until_ok() {
 # --- bundles and containers -----------------------------------------------------------
 
 TAP_ID=0
+TAP_TIMEOUT=40                          # seconds a case may take
 
 # rt ARGS...: the program under test with this case's --root.
 rt() {
@@ -332,16 +334,21 @@ tap_strays() {
 		[ "$(cut -d' ' -f3 "/proc/$p/stat" 2>/dev/null)" = Z ] || echo "$p"
 	done
 }
+no_strays() { [ -z "$(tap_strays)" ]; }
 tap_groups() { find /sys/fs/cgroup/ -type d -path "*$CGROUP*" 2>/dev/null; }
 
 tap_one() {
-	local fn=$1 n=$2 name rc_case
+	local fn=$1 n=$2 name rc_case job alarm first
 	name=${fn#t_}; name=${name//_/ }
 	T=$TAP_DIR/c$n
 	TAP_CASE=$n
 	TAP_SKIP=$T/.skip
 	mkdir -p "$T/state"
 	chmod 755 "$T"
+	# A job of its own: a process group that can be killed, and INT not ignored.
+	set -m
+	sleep "$TAP_TIMEOUT" &
+	alarm=$!
 	(
 		set -eE -o pipefail
 		trap 'echo "FAIL: line $LINENO: $BASH_COMMAND" >&2' ERR
@@ -349,8 +356,20 @@ tap_one() {
 		exec 3>&- 4>&-
 		${TAP_TRACE:+set -x}
 		$fn
-	) >"$TAP_DIR/log" 2>&1 </dev/null
+	) >"$TAP_DIR/log" 2>&1 </dev/null &
+	job=$!
+	wait -n -p first $job $alarm 2>/dev/null
 	rc_case=$?
+	if [ "$first" = $alarm ]; then
+		echo "FAIL: still running after $TAP_TIMEOUT s" >>"$TAP_DIR/log"
+		kill -9 -- -$job
+		wait $job
+		rc_case=1
+	else
+		kill $alarm
+		wait $alarm
+	fi 2>/dev/null
+	set +m
 	if [ $rc_case = 77 ] && [ -e "$TAP_SKIP" ]; then
 		echo "ok $n - $name # SKIP $(cat "$TAP_SKIP")"
 	elif [ $rc_case = 0 ]; then
