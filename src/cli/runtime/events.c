@@ -60,30 +60,55 @@ static int print_stats(const struct state *st, struct err *e)
 	return r < 0 ? r : print_event("stats", st->id, data, e);
 }
 
-/* A line for each OOM kill that was not told yet. */
-static int print_ooms(const struct state *st, int *told, struct err *e)
+struct watch {
+	int pidfd;              /* readable: the container's init has ended */
+	int oom;                /* readable: memory may have run out; -1: not told any more */
+	uint64_t told;          /* OOM kills */
+};
+
+static void watch_release(struct watch *w)
 {
-	int now = cgroup_oom_fd(&st->cgroup, NULL);
+	fd_close(&w->pidfd);
+	fd_close(&w->oom);
+}
+
+/* A line for each OOM kill that was not told yet. */
+static int print_ooms(const struct state *st, struct watch *w, struct err *e)
+{
+	uint64_t now;
 	int r = 0;
 
-	for (; r >= 0 && *told < now; (*told)++)
+	if (w->oom < 0)
+		return 0;
+	/* The group may go away ahead of the init's end: no more news from it then. */
+	if (cgroup_oom_drain(w->oom) < 0 || cgroup_oom_count(&st->cgroup, &now) < 0) {
+		fd_close(&w->oom);
+		return 0;
+	}
+	for (; r >= 0 && w->told < now; w->told++)
 		r = print_event("oom", st->id, NULL, e);
 	return r;
 }
 
-/* 1 once the container's init has ended, 0 after the time. */
-static int wait_end(int pidfd, uint64_t until_ns, struct err *e)
+/* Tell OOM kills until the time: 1 once the container's init has ended, else 0. */
+static int wait_until(const struct state *st, struct watch *w, uint64_t until_ns,
+		      struct err *e)
 {
 	for (;;) {
 		uint64_t now = time_mono_ns();
 		uint64_t ms = now < until_ns ? (until_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
-		struct pollfd p = { .fd = pidfd, .events = POLLIN };
-		int r = poll(&p, 1, ms > INT_MAX ? INT_MAX : (int)ms);
+		struct pollfd p[] = {
+			{ .fd = w->pidfd, .events = POLLIN }, { .fd = w->oom, .events = POLLIN },
+		};
+		int r = poll(p, ARRAY_LEN(p), ms > INT_MAX ? INT_MAX : (int)ms);
 
 		if (r < 0 && errno != EINTR)
 			return err_sys(e, errno, "wait for the container");
-		if (r > 0)
-			return 1;
+		if (r > 0) {
+			r = print_ooms(st, w, e);
+			if (r < 0 || p[0].revents)
+				return r < 0 ? r : 1;
+		}
 		if (time_mono_ns() >= until_ns)
 			return 0;
 	}
@@ -91,25 +116,25 @@ static int wait_end(int pidfd, uint64_t until_ns, struct err *e)
 
 static int follow(const struct state *st, uint64_t interval_ns, struct err *e)
 {
-	CLEANUP_FD int pidfd = state_pidfd(st);
-	int told = cgroup_oom_fd(&st->cgroup, NULL);
+	CLEANUP(watch_release) struct watch w = { .pidfd = state_pidfd(st), .oom = -1 };
 	uint64_t next = time_mono_ns();
+	struct err none;
 
-	if (pidfd < 0)
+	if (w.pidfd < 0)
 		return err_set(e, ESRCH, "container not running");
-	if (told < 0)
-		told = 0;
-	for (int ended = 0; !ended; ) {
+	/* Without a memory group there is nothing to be told of. */
+	w.oom = cgroup_oom_fd(&st->cgroup, &none);
+	if (w.oom >= 0 && cgroup_oom_count(&st->cgroup, &w.told) < 0)
+		fd_close(&w.oom);
+	for (;;) {
 		next += interval_ns;
-		ended = wait_end(pidfd, next, e);
-		int r = ended < 0 ? ended : print_ooms(st, &told, e);
-		/* The group may be gone with the container: nothing to tell then. */
-		if (r >= 0 && !ended)
-			r = print_stats(st, e);
+		int r = wait_until(st, &w, next, e);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		r = print_stats(st, e);
 		if (r < 0)
 			return r;
 	}
-	return 0;
 }
 
 static int events(struct call *c, struct err *e)
