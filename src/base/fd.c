@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #ifndef MFD_EXEC
@@ -140,6 +141,60 @@ int fd_sealed(const char *name, const void *p, size_t n, int exec)
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	return take_fd(fd);
+}
+
+union fd_control {
+	struct cmsghdr h;       /* for its alignment */
+	char space[CMSG_SPACE(FD_PASS_MAX * sizeof(int))];
+};
+
+int fd_send(int sock, const void *p, size_t n, const int *fd, size_t n_fds)
+{
+	union fd_control c = { .space = { 0 } };
+	struct iovec iov = { .iov_base = (void *)p, .iov_len = n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n_fds > FD_PASS_MAX)
+		return -E2BIG;
+	if (n_fds) {
+		m.msg_control = &c;
+		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		c.h.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		c.h.cmsg_level = SOL_SOCKET;
+		c.h.cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(&c.h), fd, n_fds * sizeof(int));
+	}
+	return TEMP_FAILURE_RETRY(sendmsg(sock, &m, MSG_NOSIGNAL)) < 0 ? -errno : 0;
+}
+
+ssize_t fd_recv(int sock, void *p, size_t n, int *fd, size_t max)
+{
+	union fd_control c;
+	struct iovec iov = { .iov_base = p, .iov_len = n };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &c, .msg_controllen = sizeof(c),
+	};
+	size_t got = 0;
+
+	ssize_t k = TEMP_FAILURE_RETRY(recvmsg(sock, &m, MSG_CMSG_CLOEXEC));
+	if (k < 0)
+		return -errno;
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t here = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < here; i++) {
+			int one;
+
+			memcpy(&one, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+			if (got < max)
+				fd[got++] = one;
+			else
+				close(one);
+		}
+	}
+	return k == 0 ? -EPIPE : (ssize_t)got;
 }
 
 int fd_set_keep(int fd, int keep)

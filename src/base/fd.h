@@ -44,5 +44,14 @@ MUST_CHECK int file_replace_at(int dirfd, const char *name, const void *p,
  */
 MUST_CHECK int fd_sealed(const char *name, const void *p, size_t n, int exec);
 
+/*
+ * One message of n bytes with descriptors over a unix socket, n_fds at most
+ * FD_PASS_MAX.  fd_recv() fills fd with close-on-exec descriptors and returns how many
+ * came, which is at most max: others are closed.  -EPIPE at end of file.
+ */
+#define FD_PASS_MAX 32
+MUST_CHECK int fd_send(int sock, const void *p, size_t n, const int *fd, size_t n_fds);
+MUST_CHECK ssize_t fd_recv(int sock, void *p, size_t n, int *fd, size_t max);
+
 /* Make fd survive (keep != 0) or not survive exec. */
 MUST_CHECK int fd_set_keep(int fd, int keep);

@@ -6,5 +6,7 @@
 
 /* Now, UTC, RFC 3339 with nanoseconds: "2024-05-01T10:00:00.123456789Z". */
 void time_rfc3339(char ret[TIME_RFC3339_MAX]);
+/* The same for a time of the Unix epoch, secs >= 0. */
+void time_rfc3339_at(int64_t secs, uint32_t nanosecs, char ret[TIME_RFC3339_MAX]);
 /* CLOCK_MONOTONIC. */
 uint64_t time_mono_ns(void);

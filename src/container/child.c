@@ -52,10 +52,31 @@ static int become_root(struct creation *c, struct err *e)
 	return 0;
 }
 
+int child_groups_wait(void *arg, struct err *e)
+{
+	struct creation *c = arg;
+	int fd[CGROUP_HIERARCHIES_MAX];
+	char byte;
+
+	if (!c->groups_late)
+		return 0;
+	ssize_t n = fd_recv(c->sync_c, &byte, 1, fd, ARRAY_LEN(fd));
+	if (n == -EPIPE)
+		_exit(1);               /* the runtime died */
+	if (n < 0 || byte != CHILD_JOIN || (size_t)n != c->st.cgroup.n)
+		return err_set(e, EPROTO, "the runtime sent no cgroups");
+	for (size_t i = 0; i < (size_t)n; i++)
+		c->st.cgroup.h[i].join_fd = fd[i];
+	c->groups_late = false;
+	return 0;
+}
+
 static int enter_cgroup(struct creation *c, struct err *e)
 {
-	int r = 0;
+	int r = child_groups_wait(c, e);
 
+	if (r < 0)
+		return r;
 	if (!c->in_cgroup && !c->cgroup_rq.systemd_pid)
 		r = cgroup_join_self(&c->st.cgroup, e);
 	if (r < 0)
@@ -136,6 +157,17 @@ static int run_hooks(struct creation *c, struct err *e)
 			 state, e);
 }
 
+/*
+ * What of the namespaces clone3 did not make.  A network namespace alone takes the
+ * kernel most of a millisecond, and clone3 would keep the runtime waiting for it.
+ */
+static int make_namespaces(struct creation *c, struct err *e)
+{
+	if (c->own_unshare && unshare((int)c->own_unshare) < 0)
+		return err_sys(e, errno, "create the container's namespaces");
+	return 0;
+}
+
 static int enter_namespaces(struct creation *c, struct err *e)
 {
 	static const enum oci_ns order[] = {
@@ -159,13 +191,14 @@ static int enter_namespaces(struct creation *c, struct err *e)
 
 static int build(struct creation *c, struct err *e)
 {
-	int r = enter_namespaces(c, e);
+	int r = make_namespaces(c, e);
+	if (r < 0)
+		return r;
+	r = enter_namespaces(c, e);
 	if (r < 0)
 		return r;
 	r = become_root(c, e);
 	if (r < 0)
-		return r;
-	if (c->join_early && (r = enter_cgroup(c, e)) < 0)
 		return r;
 	if ((c->ns.create & CLONE_NEWNET) && (r = net_loopback_up()) < 0)
 		return err_sys(e, -r, "set the loopback device up");
@@ -190,9 +223,7 @@ static int build(struct creation *c, struct err *e)
 		return r;
 	if (c->rootfs && (r = rootfs_seal(c->rootfs, e)) < 0)
 		return r;
-	if (!c->join_early && (r = enter_cgroup(c, e)) < 0)
-		return r;
-	return 0;
+	return enter_cgroup(c, e);
 }
 
 _Noreturn void creation_child(struct creation *c)

@@ -34,50 +34,22 @@ int console_connect(const char *path, struct err *e)
 	return take_fd(sock);
 }
 
-union fd_control {
-	struct cmsghdr h;
-	char space[CMSG_SPACE(sizeof(int))];
-};
-
 int console_send_fd(int sock, int fd, const char *name, struct err *e)
 {
-	union fd_control c = { .space = { 0 } };
-	struct iovec iov = { .iov_base = (void *)name, .iov_len = strlen(name) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &c, .msg_controllen = sizeof(c),
-	};
+	int r = fd_send(sock, name, strlen(name), &fd, 1);
 
-	c.h = (struct cmsghdr){
-		.cmsg_len = CMSG_LEN(sizeof(int)),
-		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-	};
-	memcpy(CMSG_DATA(&c.h), &fd, sizeof(fd));
-	if (TEMP_FAILURE_RETRY(sendmsg(sock, &m, MSG_NOSIGNAL)) < 0)
-		return err_sys(e, errno, "send %s over the socket", name);
-	return 0;
+	return r < 0 ? err_sys(e, -r, "send %s over the socket", name) : 0;
 }
 
 int console_recv_fd(int sock, struct err *e)
 {
-	union fd_control c;
-	char byte[64];
-	struct iovec iov = { .iov_base = byte, .iov_len = sizeof(byte) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &c, .msg_controllen = sizeof(c),
-	};
+	char name[64];
 	int fd;
+	ssize_t n = fd_recv(sock, name, sizeof(name), &fd, 1);
 
-	ssize_t n = TEMP_FAILURE_RETRY(recvmsg(sock, &m, MSG_CMSG_CLOEXEC));
-	if (n < 0)
-		return err_sys(e, errno, "receive the terminal");
-	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
-	    h->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (n == 0 || n == -EPIPE)
 		return err_set(e, EPROTO, "receive the terminal: no descriptor came");
-	memcpy(&fd, CMSG_DATA(h), sizeof(fd));
-	return fd;
+	return n < 0 ? err_sys(e, (int)-n, "receive the terminal") : fd;
 }
 
 int console_new(int rootfd, const char *path, uint16_t height, uint16_t width, uid_t uid,

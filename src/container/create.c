@@ -30,11 +30,21 @@
 
 /* ---- the clone ------------------------------------------------------------ */
 
-static unsigned clone_flags(const struct creation *c)
+/*
+ * Of the new namespaces: pid and user, which one must be born in, by clone3.  The child
+ * makes the others while the runtime makes the groups (child.c), but for a network
+ * namespace that devices are moved into from here.  Last, cgroup and time: the child
+ * must be in its group, and offsets be written, before those are entered.
+ */
+static unsigned clone_flags(struct creation *c)
 {
-	/* Made by the child itself: a cgroup namespace once it is in its group, a time
-	 * namespace since its offsets must be set from outside. */
-	return c->ns.create & ~(unsigned)(CLONE_NEWCGROUP | CLONE_NEWTIME);
+	unsigned at_clone = CLONE_NEWPID | CLONE_NEWUSER;
+
+	if (c->spec.os.n_net_devices)
+		at_clone |= CLONE_NEWNET;
+	c->own_unshare = c->ns.create &
+			 ~(at_clone | (unsigned)(CLONE_NEWCGROUP | CLONE_NEWTIME));
+	return c->ns.create & at_clone;
 }
 
 static bool limit_is_small(const struct creation *c)
@@ -205,6 +215,24 @@ static int move_net_devices(const struct creation *c, struct err *e)
 	return 0;
 }
 
+/* Make the groups and hand the child what it joins them by. */
+static int send_groups(struct creation *c, struct err *e)
+{
+	int fd[CGROUP_HIERARCHIES_MAX];
+	const char byte = CHILD_JOIN;
+
+	int r = cgroup_make(&c->st.cgroup, &c->cgroup_rq, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->st.cgroup.n; i++)
+		fd[i] = c->st.cgroup.h[i].join_fd;
+	r = fd_send(c->sync_p, &byte, 1, fd, c->st.cgroup.n);
+	/* If it is gone already, receiving will say why. */
+	if (r < 0)
+		log_debug("the child does not wait for its groups: %s", err_text(-r));
+	return 0;
+}
+
 static int attend(struct creation *c, struct err *e)
 {
 	int r;
@@ -239,7 +267,12 @@ static int attend(struct creation *c, struct err *e)
 	r = move_net_devices(c, e);
 	if (r < 0)
 		return r;
-	if (c->spec.os.resources && !(c->join_early && limit_is_small(c)))
+	if (c->groups_late) {
+		r = send_groups(c, e);
+		if (r < 0)
+			return r;
+	}
+	if (c->spec.os.resources)
 		return cgroup_set(&c->st.cgroup, c->spec.os.resources, e);
 	return 0;
 }
@@ -340,11 +373,6 @@ static int commit(struct creation *c, struct err *e)
 {
 	struct init_commit go = { .byte = INIT_COMMIT_BYTE, .pid = c->pid };
 
-	if (c->spec.os.resources && c->join_early && limit_is_small(c)) {
-		int r = cgroup_set(&c->st.cgroup, c->spec.os.resources, e);
-		if (r < 0)
-			return r;
-	}
 	int r = pidfd_socket_send(c->o->pidfd_socket, c->pidfd, e);
 	if (r < 0)
 		return r;
@@ -370,7 +398,7 @@ int creation_run(struct creation *c, struct err *e)
 {
 	int r;
 
-	if (c->st.cgroup.manager != CGROUP_SYSTEMD) {
+	if (c->st.cgroup.manager != CGROUP_SYSTEMD && !c->groups_late) {
 		r = cgroup_make(&c->st.cgroup, &c->cgroup_rq, e);
 		if (r < 0)
 			return r;
@@ -390,7 +418,7 @@ int creation_run(struct creation *c, struct err *e)
 	 * run: nobody looks in between, so the commit may lie in the socket before the
 	 * child is there to read it, and the two processes never wait for each other.
 	 */
-	if (c->run && !c->child_hooks && !(c->join_early && limit_is_small(c))) {
+	if (c->run && !c->child_hooks) {
 		r = commit(c, e);
 		return r < 0 ? r : await_ready(c, e);
 	}

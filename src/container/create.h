@@ -7,6 +7,7 @@
  *
  *   child                        runtime
  *     |  <---------- 'g'            maps written, scope made     (only if child_waits)
+ *     |  <---------- 'j'            groups made, with their join descriptors (v1)
  *     |  CHILD_MSG_HOOKS -->        mounts stand, root not pivoted (only with such hooks)
  *     |  <---------- state JSON     runtime's hooks have run
  *   (exec isle-init)
@@ -34,6 +35,7 @@
 #include "oci/spec.h"
 
 #define CHILD_GO 'g'
+#define CHILD_JOIN 'j'
 #define CHILD_MSG_HOOKS 64      /* beside the INIT_MSG_* of init/plan.h */
 #define STATE_JSON_MAX 65536
 
@@ -57,9 +59,10 @@ struct creation {
 	int notify_fd;                  /* run: of notify_bind(), or -1 */
 	pid_t pid;
 	int pidfd;
+	unsigned own_unshare;           /* CLONE_NEW* the child makes for itself */
 	bool child_waits;               /* for CHILD_GO */
 	bool child_hooks;               /* CHILD_MSG_HOOKS will come */
-	bool join_early;                /* the cgroup must be entered before mounts */
+	bool groups_late;               /* CHILD_JOIN will come: groups are made beside the child */
 	bool hooks_begun;               /* from here on a failure runs poststop */
 	bool in_cgroup;                 /* CLONE_INTO_CGROUP did it */
 };
@@ -81,6 +84,9 @@ void creation_release(struct creation *c);
 
 /* child.c: the new process.  sync_c is its end; never returns. */
 _Noreturn void creation_child(struct creation *c);
+
+/* child.c: wait for CHILD_JOIN, once; arg is the creation. */
+MUST_CHECK int child_groups_wait(void *arg, struct err *e);
 
 /* prepare.c: read the bundle, decide, and make what can be made before the clone. */
 MUST_CHECK int creation_prepare(struct creation *c, const char *id, struct err *e);

@@ -54,6 +54,12 @@ int cgroup_tree(const struct rootfs *r, const struct rootfs_mount *rm, struct er
 
 	if (!cg || cg->mode == CGROUP_MODE_NONE || cg->n == 0)
 		return host_tree(rm, e);
+	if (r->o.cgroup_wait) {
+		int n = r->o.cgroup_wait(r->o.cgroup_wait_arg, e);
+
+		if (n < 0)
+			return n;
+	}
 	if (cg->mode == CGROUP_MODE_V1) {
 		const struct mount_options opt = { .data = (const char *[]){ "mode=755" }, .n_data = 1 };
 		const struct fs_request rq = { .type = "tmpfs", .source = "tmpfs", .opt = &opt };
@@ -102,7 +108,7 @@ int cgroup_fill(const struct rootfs *r, const struct rootfs_mount *rm, int top, 
 		/* top is a tmpfs of ours that nobody else can reach yet: plain names do. */
 		if (mkdirat(top, dir, 0755) < 0 && errno != EEXIST)
 			return err_sys(e, errno, "mount cgroup at %s/%s", rm->dest, dir);
-		int n = sys_move_mount(tree, "", top, dir, MOVE_MOUNT_F_EMPTY_PATH);
+		int n = tree_attach(tree, top, dir);
 		if (n < 0)
 			return err_sys(e, -n, "mount cgroup at %s/%s", rm->dest, dir);
 		n = link_controllers(top, h->controllers, dir, e);

@@ -32,6 +32,9 @@ struct rootfs_opts {
 	bool new_userns;                /* a user namespace of our own or joined: no mknod */
 	bool new_netns, new_cgroupns;   /* sysfs and cgroup mounts depend on them */
 	int userns_fd;                  /* -1, or for idmaps without maps of their own */
+	/* Called in the child before a mount of type cgroup; NULL when the group is there. */
+	int (*cgroup_wait)(void *arg, struct err *e);
+	void *cgroup_wait_arg;
 	bool no_pivot;
 	bool rootless;
 };
