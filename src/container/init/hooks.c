@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -17,15 +16,30 @@
 
 #include "container/init/init.h"
 
+static int pid_digits(int pid, char text[PID_TEXT_MAX])
+{
+	int n = 0;
+
+	for (int rest = pid; n == 0 || rest; rest /= 10)
+		n++;
+	for (int i = n, rest = pid; i > 0; rest /= 10)
+		text[--i] = (char)('0' + rest % 10);
+	return n;
+}
+
 int json_pid_pieces(const char *json, int pid, char pid_text[PID_TEXT_MAX],
 		    struct iovec iov[JSON_PIECES_MAX])
 {
 	static const char key[] = "\"pid\":";
 	const size_t k = sizeof(key) - 1;
-	int n = 0, digits = snprintf(pid_text, PID_TEXT_MAX, "%d", pid);
 	const char *from = json, *at = json;
+	int n = 0, digits = pid_digits(pid, pid_text);
 
-	while (n + 3 <= JSON_PIECES_MAX && (at = strstr(at, key))) {
+	while (n + 3 <= JSON_PIECES_MAX && (at = strchr(at, '"'))) {
+		if (strncmp(at, key, k) != 0) {
+			at++;
+			continue;
+		}
 		at += k;
 		while (*at == ' ')
 			at++;
@@ -80,7 +94,7 @@ static int64_t mono_ms(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 

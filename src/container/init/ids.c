@@ -11,7 +11,6 @@
  *	permitted, effective             ids_caps_final(), one system call
  */
 #include <errno.h>
-#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -112,8 +111,9 @@ static int groups_set(struct init *in)
 					"is denied in this user namespace");
 		return 0;
 	}
-	/* The empty list too: the caller's groups must not stay. */
-	if (setgroups(p->gids.n, plan_array(in, p->gids)) < 0)
+	/* The empty list too: the caller's groups must not stay.  Raw calls here and below:
+	 * one thread, so there is nothing for the libc to synchronise. */
+	if (syscall(SYS_setgroups, p->gids.n, plan_array(in, p->gids)) < 0)
 		return init_err_sys(in, errno, "set the additional groups");
 	return 0;
 }
@@ -129,7 +129,6 @@ int ids_become_user(struct init *in)
 		return r;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return init_err_sys(in, errno, "keep capabilities");
-	/* Raw calls: one thread, so nothing for the libc to synchronise. */
 	if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)
 		return init_err_sys(in, errno, "set gid %u", p->gid);
 	if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)

@@ -10,8 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,7 +23,7 @@ static int err_vset(struct init *in, int code, bool sys, const char *fmt, va_lis
 	in->msg.kind = INIT_MSG_ERROR;
 	in->msg.code = code;
 	in->msg.sys = sys;
-	vsnprintf(in->msg.msg, sizeof(in->msg.msg), fmt, ap);
+	text_vformat(in->msg.msg, sizeof(in->msg.msg), fmt, ap);
 	return -code;
 }
 
@@ -214,16 +212,16 @@ static int become_payload(struct init *in)
 int main(int argc, char **argv)
 {
 	static struct init in;
-	int fd = argc == 2 ? atoi(argv[1]) : -1;
+	uint64_t fd;
 
 	/* Nothing in the container may trace or open us through /proc until we exec. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NAME, "isle-init", 0, 0, 0);
-	if (fd < 0 || init_plan_open(&in, fd) < 0)
+	if (argc != 2 || !text_number(argv[1], INT_MAX, &fd) || init_plan_open(&in, (int)fd) < 0)
 		return 1;
 	task_signals_default();
 
-	int r = init_fds_sweep(&in, fd);
+	int r = init_fds_sweep(&in, (int)fd);
 	if (r == 0)
 		r = before_commit(&in);
 	if (r == 0)

@@ -7,6 +7,7 @@
  * ends.  No memory is allocated: the plan is mapped private and relocated in place.
  */
 #include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,11 @@ int init_err(struct init *in, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int init_err_sys(struct init *in, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* text.c.  The formats of init_err() are %s %.Ns %.*s %d %u %% and no others. */
+void text_vformat(char *to, size_t size, const char *fmt, va_list ap);
+/* Decimal digits alone, at most max (which is below 2^60). */
+bool text_number(const char *s, uint64_t max, uint64_t *ret);
 
 /* Tell in->msg on the channel and end the process. */
 _Noreturn void init_end(struct init *in);

@@ -8,8 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -76,7 +74,8 @@ int cwd_check(struct init *in)
 /* NAME:PASSWORD:UID:GID:GECOS:HOME:SHELL, cut at the colons: passwd(5). */
 static bool passwd_line_home(char *line, uint32_t uid, char *home, size_t size)
 {
-	char *field[6] = { line }, *end;
+	char *field[6] = { line };
+	uint64_t v;
 
 	for (int i = 1; i < 6; i++) {
 		field[i] = strchr(field[i - 1], ':');
@@ -88,11 +87,8 @@ static bool passwd_line_home(char *line, uint32_t uid, char *home, size_t size)
 	if (rest)
 		*rest = '\0';
 
-	if (field[2][0] < '0' || field[2][0] > '9')
-		return false;
-	errno = 0;
-	unsigned long long v = strtoull(field[2], &end, 10);
-	if (*end || errno || v != uid || field[5][0] != '/' || strlen(field[5]) >= size)
+	if (!text_number(field[2], UINT32_MAX, &v) || v != uid || field[5][0] != '/' ||
+	    strlen(field[5]) >= size)
 		return false;
 	memcpy(home, field[5], strlen(field[5]) + 1);
 	return true;
@@ -216,13 +212,16 @@ int exe_find(struct init *in)
 		path = PATH_DEFAULT;
 	while (*path && *name) {
 		const char *end = strchrnul(path, ':');
-		int n = (int)(end - path);
+		size_t n = (size_t)(end - path);
 
-		/* An empty element is the current directory: environ(7). */
-		int len = snprintf(in->exe, sizeof(in->exe), "%.*s%s%s", n, path, n ? "/" : "./",
-				   name);
-		if (len < (int)sizeof(in->exe) && exe_check(in->exe) == 0)
-			return 0;
+		if (n + 2 + strlen(name) < sizeof(in->exe)) {
+			/* An empty element is the current directory: environ(7). */
+			memcpy(in->exe, n ? path : ".", n ? n : 1);
+			in->exe[n ? n : 1] = '/';
+			strcpy(in->exe + (n ? n : 1) + 1, name);
+			if (exe_check(in->exe) == 0)
+				return 0;
+		}
 		path = *end ? end + 1 : end;
 	}
 	return init_err(in, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);

@@ -11,7 +11,7 @@
  * Spec: config-linux.md#seccomp, #containerprocessstate.
  */
 #include <errno.h>
-#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -25,6 +25,7 @@
 #define SECCOMP_SET_MODE_FILTER 1               /* seccomp(2) */
 #define SECCOMP_FILTER_FLAG_NEW_LISTENER (1u << 3)
 #define NOTIFY_POLL_NS 50000
+#define NOTIFY_STACK_BYTES 16384
 
 enum notify_state { NOTIFY_WAIT, NOTIFY_FD, NOTIFY_SENT, NOTIFY_TELL };
 
@@ -74,14 +75,14 @@ static void notify_wait(const struct notify *n, int state)
 		nanosleep(&nap, NULL);
 }
 
-static void *notify_thread(void *arg)
+static int notify_thread(void *arg)
 {
 	struct init *in = arg;
 	struct notify *n = in->notify;
 
 	notify_wait(n, NOTIFY_FD);
 	if (n->fd < 0)
-		return NULL;            /* the other thread is not filtered and tells it */
+		return 0;               /* the other thread is not filtered and tells it */
 	int r = notify_send(in, n->fd);
 	if (r < 0) {
 		(void)init_err_sys(in, -r, "send the seccomp listener to listenerPath");
@@ -97,16 +98,20 @@ static void *notify_thread(void *arg)
 
 int seccomp_prepare(struct init *in)
 {
+	static _Alignas(16) char stack[NOTIFY_STACK_BYTES];
 	static struct notify notify;
-	pthread_attr_t attr;
-	pthread_t t;
 
 	if (!in->plan->seccomp.n || !(in->plan->flags & INIT_PLAN_NOTIFY))
 		return 0;
 	in->notify = &notify;
-	pthread_attr_init(&attr);
-	int code = pthread_create(&t, &attr, notify_thread, in);
-	return code ? init_err_sys(in, code, "start the seccomp notify thread") : 0;
+	/*
+	 * A bare thread: it shares the other one's thread-local storage, so errno too; but
+	 * of two threads that watch each other, one alone makes calls that can fail.
+	 */
+	if (clone(notify_thread, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES |
+		  CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, in) < 0)
+		return init_err_sys(in, errno, "start the seccomp notify thread");
+	return 0;
 }
 
 int seccomp_load(struct init *in)
