@@ -50,18 +50,31 @@ static bool same_node(const struct oci_device *d, const struct stat *st)
 	       (d->type == 'p' || st->st_rdev == node_number(d));
 }
 
-/* The directory a device goes into, and its name there. */
-static int open_place(const struct rootfs *r, const char *path, bool *ret_fresh,
-		      const char **ret_base)
+/* Where a node goes. */
+struct node_place {
+	int dir;
+	const char *name;
+	bool fresh;             /* dir is a tmpfs of ours, seen by nobody else */
+	int owned;              /* dir where it must be closed, else -1 */
+};
+
+static void node_place_release(struct node_place *p)
 {
+	fd_close(&p->owned);
+}
+
+static int open_place(const struct rootfs *r, const char *path, struct node_place *p)
+{
+	p->owned = -1;
 	if (strncmp(path, "/dev/", 5) == 0 && r->dev >= 0 && path[5] && !strchr(path + 5, '/')) {
-		*ret_base = path + 5;
-		*ret_fresh = r->dev_fresh;
-		int fd = fcntl(r->dev, F_DUPFD_CLOEXEC, 3);
-		return fd < 0 ? -errno : fd;
+		p->dir = r->dev;
+		p->name = path + 5;
+		p->fresh = r->dev_fresh;
+		return 0;
 	}
-	*ret_fresh = false;
-	return inroot_parent(r->root, path, 0755, ret_base);
+	p->fresh = false;
+	p->owned = p->dir = inroot_parent(r->root, path, 0755, &p->name);
+	return p->dir < 0 ? p->dir : 0;
 }
 
 /* Put something else's node in place: the host's device, the console's pty. */
@@ -81,7 +94,7 @@ static int bind_node(int tree, int dir, const char *name)
 	/* Mounting follows no link by descriptor, but a link there is a trap. */
 	if (S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode))
 		return -EEXIST;
-	return tree_attach(tree, dest);
+	return tree_attach(tree, dest, "");
 }
 
 static int bind_host_node(const struct oci_device *d, int dir, const char *name, struct err *e)
@@ -151,22 +164,22 @@ static int make_device(const struct rootfs *r, const struct oci_device *d, struc
 {
 	mode_t mode = d->file_mode.set ? (mode_t)(d->file_mode.v & 07777) : 0666;
 	bool owned = (d->uid.set && d->uid.v != 0) || (d->gid.set && d->gid.v != 0);
-	bool fresh;
-	const char *name;
-	CLEANUP_FD int dir = open_place(r, d->path, &fresh, &name);
+	struct node_place p CLEANUP(node_place_release) = { .owned = -1 };
+	int n = open_place(r, d->path, &p);
 
-	if (dir < 0)
-		return err_sys(e, -dir, "device %s", d->path);
-	if (!r->o.new_userns && mknodat(dir, name, node_type(d) | mode, node_number(d)) == 0)
-		return fresh && !owned ? 0 : finish_node(d, dir, name, true, e);
+	if (n < 0)
+		return err_sys(e, -n, "device %s", d->path);
+	if (!r->o.new_userns && mknodat(p.dir, p.name, node_type(d) | mode, node_number(d)) == 0)
+		return p.fresh && !owned ? 0 : finish_node(d, p.dir, p.name, true, e);
 	if (!r->o.new_userns && errno == EEXIST)
-		return finish_node(d, dir, name, false, e);
+		return finish_node(d, p.dir, p.name, false, e);
 	if (!r->o.new_userns && errno != EPERM)
 		return err_sys(e, errno, "device %s", d->path);
-	if (d->type == 'p')
-		return mknodat(dir, name, S_IFIFO | mode, 0) == 0 ? 0 :
-		       err_sys(e, errno, "fifo %s", d->path);
-	return bind_host_node(d, dir, name, e);
+	if (d->type != 'p')
+		return bind_host_node(d, p.dir, p.name, e);
+	if (mknodat(p.dir, p.name, S_IFIFO | mode, 0) < 0)
+		return err_sys(e, errno, "fifo %s", d->path);
+	return 0;
 }
 
 static bool in_spec(const struct oci_linux *l, const char *path)
@@ -223,8 +236,6 @@ int devices_make(struct rootfs *r, struct err *e)
 int rootfs_bind_console(struct rootfs *r, int slave_fd, struct err *e)
 {
 	struct stat st;
-	bool fresh;
-	const char *name;
 
 	if (fstat(slave_fd, &st) < 0)
 		return err_sys(e, errno, "/dev/console");
@@ -232,10 +243,11 @@ int rootfs_bind_console(struct rootfs *r, int slave_fd, struct err *e)
 	    major(st.st_rdev) > PTY_SLAVE_MAJOR_LAST)
 		return err_set(e, ENOTTY, "/dev/console: the console given is not a pty slave");
 
-	CLEANUP_FD int dir = open_place(r, "/dev/console", &fresh, &name);
-	if (dir < 0)
-		return err_sys(e, -dir, "/dev/console");
+	struct node_place p CLEANUP(node_place_release) = { .owned = -1 };
+	int n = open_place(r, "/dev/console", &p);
+	if (n < 0)
+		return err_sys(e, -n, "/dev/console");
 	CLEANUP_FD int tree = tree_clone(slave_fd, "", false, true);
-	int n = tree < 0 ? tree : bind_node(tree, dir, name);
+	n = tree < 0 ? tree : bind_node(tree, p.dir, p.name);
 	return n < 0 ? err_sys(e, -n, "bind the terminal at /dev/console") : 0;
 }

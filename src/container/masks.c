@@ -48,12 +48,12 @@ static int cover(struct cover *c, int dest)
 	int n;
 
 	if (!c->attached) {
-		n = tree_attach(c->tree, dest);
+		n = tree_attach(c->tree, dest, "");
 		c->attached = n == 0;
 		return n;
 	}
 	CLEANUP_FD int copy = tree_clone(c->tree, "", false, true);
-	return copy < 0 ? copy : tree_attach(copy, dest);
+	return copy < 0 ? copy : tree_attach(copy, dest, "");
 }
 
 static int cover_dir(struct cover *c, int dest)
@@ -91,7 +91,7 @@ static int readonly_one(const struct rootfs *r, const char *path, struct err *e)
 	CLEANUP_FD int tree = dest < 0 ? dest : tree_clone(dest, "", true, true);
 	int n = tree < 0 ? tree : tree_setattr(tree, false, MOUNT_ATTR_RDONLY, 0);
 	if (n == 0)
-		n = tree_attach(tree, dest);
+		n = tree_attach(tree, dest, "");
 	return n < 0 ? err_sys(e, -n, "make %s read-only", path) : 0;
 }
 

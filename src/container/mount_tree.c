@@ -35,8 +35,8 @@ int tree_propagation(int tree, uint64_t propagation)
 				 AT_EMPTY_PATH | (propagation & MS_REC ? AT_RECURSIVE : 0), &attr);
 }
 
-int tree_attach(int tree, int dest)
+int tree_attach(int tree, int dest, const char *name)
 {
-	return sys_move_mount(tree, "", dest, "",
-			      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	return sys_move_mount(tree, "", dest, name, MOVE_MOUNT_F_EMPTY_PATH |
+			      (name[0] ? 0 : MOVE_MOUNT_T_EMPTY_PATH));
 }

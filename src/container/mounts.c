@@ -53,6 +53,24 @@ static const char *clean(struct arena *a, const char *path)
 	return out;
 }
 
+/*
+ * Where a mount goes: the object of the descriptor (name ""), or a name in a directory
+ * that nobody but us can change.
+ */
+struct place {
+	int fd;                         /* owned, unless name is set: then borrowed */
+	const char *name;
+	mode_t had_mode;                /* of a directory that was there before, or NO_MODE */
+};
+
+#define NO_MODE ((mode_t)-1)
+
+static void place_release(struct place *p)
+{
+	if (!p->name[0])
+		fd_close(&p->fd);
+}
+
 static bool is_type(const struct rootfs_mount *rm, const char *type)
 {
 	return !rm->bind && rm->m->type && strcmp(rm->m->type, type) == 0;
@@ -134,7 +152,7 @@ static bool is_proc_root(int fd)
  * The runtime itself writes to /proc, so nothing but procfs may be there.  The name is
  * judged, and what the descriptor turned out to be in, whichever symlinks led there.
  */
-static int check_proc(const struct rootfs_mount *rm, int dest, struct err *e)
+static int check_proc(const struct rootfs_mount *rm, const struct place *p, struct err *e)
 {
 	struct statfs fs;
 
@@ -147,7 +165,7 @@ static int check_proc(const struct rootfs_mount *rm, int dest, struct err *e)
 	if (strncmp(rm->dest, "/proc/", 6) == 0) {
 		if (proc_file_allowed(rm->dest))
 			return 0;
-	} else if (fstatfs(dest, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
+	} else if (p->name[0] || fstatfs(p->fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
 		return 0;
 	}
 	return err_set(e, EPERM, "mount %s: \"%s\" cannot be mounted because it is inside /proc",
@@ -161,48 +179,61 @@ static int dest_error(const struct rootfs_mount *rm, int code, struct err *e)
 	return err_sys(e, code, "mount %s at %s: destination", source, rm->dest);
 }
 
-/*
- * Open the destination of a file system, making it if it is missing; *ret_mode gets the
- * permissions of a directory that was there already, else it is left alone.
- */
-static int open_dest_dir(const struct rootfs *r, const struct rootfs_mount *rm, mode_t *ret_mode,
+/* Directly in a /dev that is a new tmpfs of ours nothing can be there to be followed. */
+static bool place_in_dev(const struct rootfs *r, const struct rootfs_mount *rm, struct place *p)
+{
+	const char *name = rm->dest + strlen("/dev/");
+
+	if (!r->dev_fresh || strncmp(rm->dest, "/dev/", strlen("/dev/")) != 0 ||
+	    strchr(name, '/') || mkdirat(r->dev, name, 0755) < 0)
+		return false;
+	p->fd = r->dev;
+	p->name = name;
+	return true;
+}
+
+/* Open the destination of a file system or a directory, making it if it is missing. */
+static int open_dest_dir(const struct rootfs *r, const struct rootfs_mount *rm, struct place *p,
 			 struct err *e)
 {
+	if (place_in_dev(r, rm, p))
+		return 0;
+
 	/* A symlink there could make /proc something else later (CVE-2019-19921). */
 	bool ordinary = is_type(rm, "proc") || is_type(rm, "sysfs");
 	int flags = O_PATH | O_DIRECTORY | (ordinary || rm->opt.dest_nofollow ? O_NOFOLLOW : 0);
 	int dest = inroot_open(r->root, rm->dest, flags, 0);
 	struct stat st;
 
-	if (dest >= 0) {
-		if (ret_mode && fstat(dest, &st) == 0)
-			*ret_mode = st.st_mode & 07777;
-		return dest;
-	}
+	if (dest >= 0 && is_type(rm, "tmpfs") && fstat(dest, &st) == 0)
+		p->had_mode = st.st_mode & 07777;
 	if (ordinary && (dest == -ENOTDIR || dest == -ELOOP))
 		return err_set(e, ENOTDIR, "filesystem \"%s\" must be mounted on ordinary directory: "
 			       "\"%s\" is none", rm->m->type, rm->dest);
 	if (dest == -ENOENT)
 		dest = inroot_mkdir_all(r->root, rm->dest, 0755);
-	return dest < 0 ? dest_error(rm, -dest, e) : dest;
+	p->fd = dest;
+	return dest < 0 ? dest_error(rm, -dest, e) : 0;
 }
 
 /* The same for a bind mount: a directory or a file, as the source is. */
-static int open_dest_bind(const struct rootfs *r, const struct rootfs_mount *rm, struct err *e)
+static int open_dest_bind(const struct rootfs *r, const struct rootfs_mount *rm, struct place *p,
+			  struct err *e)
 {
 	struct stat st;
 
 	if (fstat(rm->tree, &st) < 0)
 		return err_sys(e, errno, "mount %s at %s", rm->source, rm->dest);
 	if (S_ISDIR(st.st_mode))
-		return open_dest_dir(r, rm, NULL, e);
+		return open_dest_dir(r, rm, p, e);
 
 	int dest = -ENOENT;
 	if (rm->opt.dest_nofollow)
 		dest = inroot_open(r->root, rm->dest, O_PATH | O_NOFOLLOW, 0);
 	if (dest == -ENOENT)
 		dest = inroot_touch(r->root, rm->dest, 0755);
-	return dest < 0 ? dest_error(rm, -dest, e) : dest;
+	p->fd = dest;
+	return dest < 0 ? dest_error(rm, -dest, e) : 0;
 }
 
 /* --- apply --------------------------------------------------------------- */
@@ -218,27 +249,28 @@ static int note_place(struct rootfs *r, const struct rootfs_mount *rm, int tree,
 	int fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return err_sys(e, errno, "mount at %s", rm->dest);
+	fd_close(&r->dev);
+	r->dev_bound = r->dev_fresh = false;
 	if (is_root) {
 		fd_close(&r->root);
 		r->root = fd;
 		return 0;
 	}
-	fd_close(&r->dev);
 	r->dev = fd;
 	r->dev_bound = rm->bind;
 	r->dev_fresh = is_type(rm, "tmpfs") && !rm->opt.tmpcopyup;
 	return 0;
 }
 
-static int attach(struct rootfs *r, const struct rootfs_mount *rm, int tree, int dest,
-		  struct err *e)
+static int attach(struct rootfs *r, const struct rootfs_mount *rm, int tree,
+		  const struct place *p, struct err *e)
 {
 	const char *source = rm->source ? rm->source : rm->m->type;
-	int n = check_proc(rm, dest, e);
+	int n = check_proc(rm, p, e);
 
 	if (n < 0)
 		return n;
-	n = tree_attach(tree, dest);
+	n = tree_attach(tree, p->fd, p->name);
 	if (n < 0)
 		return err_sys(e, -n, "mount %s at %s", source, rm->dest);
 	return note_place(r, rm, tree, e);
@@ -270,8 +302,9 @@ static int apply_bind(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
 	if (rm->link)
 		return apply_link(r, rm, e);
 
-	CLEANUP_FD int dest = open_dest_bind(r, rm, e);
-	return dest < 0 ? dest : attach(r, rm, rm->tree, dest, e);
+	struct place p CLEANUP(place_release) = { .fd = -1, .name = "", .had_mode = NO_MODE };
+	n = open_dest_bind(r, rm, &p, e);
+	return n < 0 ? n : attach(r, rm, rm->tree, &p, e);
 }
 
 /* "remount", or no file system at all: new options and propagation for what is there. */
@@ -377,16 +410,16 @@ static int apply_fs(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
 	bool tmpfs = is_type(rm, "tmpfs");
 	bool cgroup = is_type(rm, "cgroup") || is_type(rm, "cgroup2");
 	uint64_t attr = rm->opt.attr_set;
-	mode_t had = (mode_t)-1;
+	struct place p CLEANUP(place_release) = { .fd = -1, .name = "", .had_mode = NO_MODE };
 	char mode[16] = "";
 
-	CLEANUP_FD int dest = open_dest_dir(r, rm, tmpfs && !has_mode(&rm->opt) ? &had : NULL, e);
-	if (dest < 0)
-		return dest;
+	int n = open_dest_dir(r, rm, &p, e);
+	if (n < 0)
+		return n;
 	/* A tmpfs keeps the permissions of the directory it covers, and is written to by
 	 * later mounts, so it becomes read-only last. */
-	if (tmpfs && had != (mode_t)-1)
-		snprintf(mode, sizeof(mode), "%04o", (unsigned)had);
+	if (p.had_mode != NO_MODE && !has_mode(&rm->opt))
+		snprintf(mode, sizeof(mode), "%04o", (unsigned)p.had_mode);
 	if (tmpfs)
 		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 
@@ -394,9 +427,10 @@ static int apply_fs(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
 			      new_tree(r, rm, attr, mode[0] ? mode : NULL, e);
 	if (tree < 0)
 		return tree;
-	int n = tmpfs && rm->opt.tmpcopyup ? tmp_copy_up(dest, tree, e) : 0;
+	if (tmpfs && rm->opt.tmpcopyup && !p.name[0])
+		n = tmp_copy_up(p.fd, tree, e);
 	if (n == 0)
-		n = attach(r, rm, tree, dest, e);
+		n = attach(r, rm, tree, &p, e);
 	if (n == 0)
 		n = after_attach(r, rm, tree, e);
 	if (n == 0 && tmpfs && (rm->opt.attr_set & MOUNT_ATTR_RDONLY))

@@ -61,16 +61,16 @@ static int prepare_root(struct rootfs *r, struct err *e)
 		return err_set(e, EINVAL, "config.json has no root.path");
 	r->path = path[0] == '/' ? arena_strdup(&r->arena, path) :
 		  arena_printf(&r->arena, "%s/%s", r->o.bundle, path);
+
+	r->root_tree = tree_clone(AT_FDCWD, r->path, true, true);
+	/* EPERM: not in this namespace, but the child may in its own. */
+	if (r->root_tree < 0 && r->root_tree != -EPERM)
+		return err_sys(e, -r->root_tree, "root file system %s", r->path);
 	if (stat(r->path, &st) < 0)
 		return err_sys(e, errno, "root file system %s", r->path);
 	if (!S_ISDIR(st.st_mode))
 		return err_sys(e, ENOTDIR, "root file system %s", r->path);
-
-	r->root_tree = tree_clone(AT_FDCWD, r->path, true, true);
-	if (r->root_tree == -EPERM)             /* the child may, in its own namespace */
-		return 0;
-	return r->root_tree < 0 ?
-		err_sys(e, -r->root_tree, "root file system %s", r->path) : 0;
+	return 0;
 }
 
 int rootfs_prepare(const struct rootfs_opts *o, struct rootfs **ret, struct err *e)

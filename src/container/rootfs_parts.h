@@ -48,8 +48,11 @@ MUST_CHECK int tree_clone(int dirfd, const char *path, bool recursive, bool foll
 MUST_CHECK int tree_setattr(int tree, bool recursive, uint64_t set, uint64_t clear);
 /* MS_SHARED ... with or without MS_REC. */
 MUST_CHECK int tree_propagation(int tree, uint64_t propagation);
-/* Onto the object that dest is a descriptor of. */
-MUST_CHECK int tree_attach(int tree, int dest);
+/*
+ * Onto the object that dest is a descriptor of (name ""), or onto a name (not followed if
+ * a symlink) in the directory dest, which then must be out of everybody's reach.
+ */
+MUST_CHECK int tree_attach(int tree, int dest, const char *name);
 
 /* --- mounts.c ------------------------------------------------------------ */
 

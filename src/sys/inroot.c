@@ -238,10 +238,10 @@ int inroot_open(int rootfd, const char *path, int flags, mode_t mode)
 {
 	/* One process, one kernel: a refusal is asked for only once. */
 	static bool no_openat2;
-	mode_t m = flags & (O_CREAT | __O_TMPFILE) ? mode : 0;
+	bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 
 	for (unsigned i = 0; i < EAGAIN_MAX && !no_openat2; i++) {
-		int r = sys_openat2(rootfd, path, flags, m,
+		int r = sys_openat2(rootfd, path, flags, creates ? mode : 0,
 				    RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 
 		if (r == -ENOSYS)
