@@ -14,6 +14,7 @@
  */
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -37,6 +38,7 @@ struct cgroup {
 	enum cgroup_mode mode;
 	bool rootless;
 	char *unit, *slice;     /* systemd: "isle-ID.scope", parent slice */
+	bool systemd_told;      /* systemd: the scope has been started with its limits */
 	struct cgroup_hierarchy h[CGROUP_HIERARCHIES_MAX];
 	size_t n;
 };
@@ -101,8 +103,17 @@ MUST_CHECK int cgroup_remove(const struct cgroup *cg, struct err *e);
 /* Append the object "data" of runc's "events --stats" (cpu, memory, pids, blkio,
  * hugetlb, and on v2 the same names filled from v2 files): a new reference. */
 MUST_CHECK int cgroup_stats(const struct cgroup *cg, json_t **ret, struct err *e);
-/* memory.oom_control / memory.events: oom kills so far, or -errno. */
+/*
+ * A descriptor that poll(2) reports readable when the kernel may have killed for
+ * memory: v1 an eventfd, v2 an inotify of memory.events (any of its counters).
+ * On both it also becomes readable when the group goes away.  After a wake-up call
+ * cgroup_oom_drain(), then cgroup_oom_count(): a count that grew is an OOM event; a
+ * failure (-ENOENT, -ENODEV) means that the group is gone, so stop.
+ */
 MUST_CHECK int cgroup_oom_fd(const struct cgroup *cg, struct err *e);
+MUST_CHECK int cgroup_oom_drain(int fd);
+/* Processes of the group killed for memory so far. */
+MUST_CHECK int cgroup_oom_count(const struct cgroup *cg, uint64_t *ret);
 
 json_t *cgroup_save(const struct cgroup *cg);
 MUST_CHECK int cgroup_load(const json_t *j, struct cgroup *cg, struct err *e);
