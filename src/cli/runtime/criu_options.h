@@ -25,8 +25,8 @@
 	{ "file-locks", 0, OPT_FLAG, offsetof(type, at.file_locks), NULL, \
 	  "allow file locks", NULL }, \
 	{ "manage-cgroups-mode", 0, OPT_STRING, offsetof(type, at.manage_cgroups), "MODE", \
-	  "soft, full, strict, ignore or none (default soft)", NULL }, \
+	  "what of cgroups is kept: soft, full, strict, ignore or none (default soft)", NULL }, \
 	{ "empty-ns", 0, OPT_STRING, offsetof(type, at.empty_ns), "NAMESPACE", \
-	  "network: neither save nor restore what the network namespace holds", NULL }, \
+	  "with network, leave out what the network namespace holds", NULL }, \
 	{ "auto-dedup", 0, OPT_FLAG, offsetof(type, at.auto_dedup), NULL, \
 	  "drop memory images that a newer one replaces", NULL }

@@ -13,7 +13,7 @@ struct list_args {
 
 static const struct option options[] = {
 	{ "format", 'f', OPT_PARSED, offsetof(struct list_args, json), "FORMAT",
-	  "table or json (default table)", verb_parse_format },
+	  "format of the output: table or json (default table)", verb_parse_format },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct list_args, quiet), NULL,
 	  "only IDs, one a line", NULL },
 	OPTION_HELP,

@@ -18,7 +18,7 @@ struct ps_args {
 
 static const struct option options[] = {
 	{ "format", 'f', OPT_PARSED, offsetof(struct ps_args, json), "FORMAT",
-	  "table or json (default table)", verb_parse_format },
+	  "format of the output: table or json (default table)", verb_parse_format },
 	OPTION_HELP,
 };
 
