@@ -195,8 +195,9 @@ MUST_CHECK int cgroup_systemd_plan(const struct cgroup_request *rq, struct cgrou
 				   char **ret_path, struct err *e);
 /* "a-b.slice" -> "/a.slice/a-b.slice"; caller frees; NULL when not a slice name. */
 char *cgroup_slice_expand(const char *slice);
-/* "0-2,7" -> "8700..." as the helper takes an "ay"; caller frees; NULL if malformed. */
-char *cgroup_list_to_mask(const char *list);
+/* "0-2,7" -> "87", bytes of a mask from the low one on, as the helper takes an "ay".
+ * Caller frees; NULL with *e if malformed. */
+char *cgroup_list_to_mask(const char *what, const char *list, struct err *e);
 /* An annotation's name and GVariant text as an argument of the helper; caller frees. */
 MUST_CHECK int cgroup_systemd_property(const char *name, const char *value, char **ret,
 				       struct err *e);

@@ -11,7 +11,7 @@
  *      isle-systemd [--user] stop UNIT
  *      isle-systemd --user root                  prints the user manager's group
  *
- * A PROPERTY is NAME=SIGNATURE:VALUE as src/systemd/isle_systemd.c describes; a '?'
+ * A PROPERTY is NAME=SIGNATURE:VALUE as src/cli/systemd/main.c describes; a '?'
  * ahead marks one that older versions of systemd lack and that may be left out.
  * It exits 0, or 1 with one line on its standard error.
  *
@@ -20,7 +20,6 @@
  */
 #include "container/cgroup_impl.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -33,6 +32,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/version.h"
+#include "container/cpulist.h"
 
 #define HELPER "isle-systemd"
 #define ARGS_MAX 256
@@ -73,7 +73,8 @@ static char *find_helper(struct err *e)
 	if (env && env[0]) {
 		try[0] = xasprintf("%s/" HELPER, env);
 	} else {
-		if (n > 0) {
+		/* A sealed copy of the program has no place. */
+		if (n > 0 && strncmp(self, "/memfd:", 7) != 0) {
 			self[n] = '\0';
 			*strrchr(self, '/') = '\0';
 			try[0] = xasprintf("%s/" HELPER, self);
@@ -252,36 +253,23 @@ int cgroup_systemd_plan(const struct cgroup_request *rq, struct cgroup *cg, char
 
 /* --- properties ---------------------------------------------------------------- */
 
-/* "0-2,7" as bytes of a mask, low byte first, in hexadecimal: type "ay". */
-char *cgroup_list_to_mask(const char *list)
+char *cgroup_list_to_mask(const char *what, const char *list, struct err *e)
 {
-	unsigned char mask[1024] = { 0 };
-	size_t bytes = 0;
+	unsigned long mask[CPULIST_WORDS];
+	int words = cpulist_parse(what, list, mask, e);
+	size_t bytes = 0, n = words < 0 ? 0 : (size_t)words * sizeof(mask[0]);
 	char *ret;
 
-	for (const char *p = list; *p; ) {
-		char *end;
-		unsigned long a = strtoul(p, &end, 10), b = a;
-
-		if (end == p || !isdigit((unsigned char)*p))
-			return NULL;
-		if (*end == '-') {
-			p = end + 1;
-			b = strtoul(p, &end, 10);
-			if (end == p || !isdigit((unsigned char)*p))
-				return NULL;
-		}
-		if ((*end && *end != ',') || b < a || b >= sizeof(mask) * 8)
-			return NULL;
-		for (; a <= b; a++)
-			mask[a / 8] |= (unsigned char)(1u << (a % 8));
-		bytes = b / 8 + 1 > bytes ? b / 8 + 1 : bytes;
-		p = end + (*end == ',');
-	}
+	if (words < 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (mask[i / sizeof(mask[0])] >> (i % sizeof(mask[0]) * 8) & 0xff)
+			bytes = i + 1;
 	ret = xmalloc(bytes * 2 + 1);
 	ret[0] = '\0';
 	for (size_t i = 0; i < bytes; i++)
-		sprintf(ret + i * 2, "%02x", mask[i]);
+		sprintf(ret + i * 2, "%02x", (unsigned)(mask[i / sizeof(mask[0])] >>
+							(i % sizeof(mask[0]) * 8) & 0xff));
 	return ret;
 }
 
@@ -328,10 +316,10 @@ static int props_cpu(struct args *a, const struct cgroup *cg, const struct oci_c
 
 		if (!list || !list[0])
 			continue;
-		mask = cgroup_list_to_mask(list);
+		mask = cgroup_list_to_mask(i ? "linux.resources.cpu.mems" :
+					   "linux.resources.cpu.cpus", list, e);
 		if (!mask)
-			return err_set(e, EINVAL, "linux.resources.cpu.%s: \"%s\" is not a list "
-				       "of numbers", i ? "mems" : "cpus", list);
+			return -e->code;
 		prop(a, "?%s=ay:%s", i ? "AllowedMemoryNodes" : "AllowedCPUs", mask);
 	}
 	return 0;
