@@ -121,13 +121,8 @@ static int open_console(struct creation *c, struct err *e)
 	const struct oci_process *p = c->spec.process;
 	struct console con __attribute__((cleanup(console_release))) = { -1, -1 };
 
-	if (!p)
+	if (!p || !p->terminal)
 		return 0;
-	if (!p->terminal) {
-		if (p->user.uid)
-			console_own_stdio(p->user.uid);
-		return 0;
-	}
 	CLEANUP_FD int root = c->rootfs ? dup(rootfs_fd(c->rootfs))
 					: open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = console_new(root, "/dev/pts/ptmx", p->console_height, p->console_width,

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -95,19 +94,4 @@ int console_set_stdio(int fd, struct err *e)
 		if (dup2(fd, i) < 0)
 			return err_sys(e, errno, "make the terminal stdio");
 	return 0;
-}
-
-void console_own_stdio(uid_t uid)
-{
-	for (int i = 0; i < 3; i++) {
-		struct stat st;
-
-		if (fstat(i, &st) < 0 || st.st_uid == uid)
-			continue;
-		if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
-			continue;
-		/* A pipe from a user namespace or a read-only place stays as it is. */
-		if (fchown(i, uid, (gid_t)-1) < 0)
-			continue;
-	}
 }

@@ -33,9 +33,3 @@ MUST_CHECK int console_new(int rootfd, const char *path, uint16_t height, uint16
 void console_release(struct console *c);
 /* Make fd stdin, stdout and stderr. */
 MUST_CHECK int console_set_stdio(int fd, struct err *e);
-
-/*
- * A program that is not root may need to reopen /dev/stdout: give it the pipes and
- * sockets that are its stdio.  Device nodes and files, which may be the host's, are left alone.
- */
-void console_own_stdio(uid_t uid);

@@ -75,11 +75,8 @@ static int joiner_console(const struct exec_run *x, struct err *e)
 	const struct oci_process *p = x->process;
 	struct console con __attribute__((cleanup(console_release))) = { -1, -1 };
 
-	if (!p->terminal) {
-		if (p->user.uid)
-			console_own_stdio(p->user.uid);
+	if (!p->terminal)
 		return 0;
-	}
 	CLEANUP_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = console_new(root, "/dev/pts/ptmx", p->console_height, p->console_width,
 			    p->user.uid, &con, e);

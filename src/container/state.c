@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +356,20 @@ int state_pidfd(const struct state *st)
 	return init_alive(st) ? take_fd(fd) : -ESRCH;
 }
 
+/* From /etc/passwd alone: a static program has no other source of names. */
+static json_t *owner_name(uid_t uid)
+{
+	FILE *f = uid ? fopen("/etc/passwd", "re") : NULL;
+	json_t *name = uid ? json_sprintf("#%u", uid) : json_string("root");
+
+	for (struct passwd *p; f && (p = fgetpwent(f)); )
+		if (p->pw_uid == uid && json_string_set(name, p->pw_name) == 0)
+			break;
+	if (f)
+		fclose(f);
+	return name;
+}
+
 json_t *state_to_oci(const struct state *st, enum container_status s, bool extended)
 {
 	json_t *j = json_pack("{s:s, s:s}", "ociVersion", OCI_VERSION, "id", st->id);
@@ -365,7 +380,7 @@ json_t *state_to_oci(const struct state *st, enum container_status s, bool exten
 	if (extended) {
 		json_object_set_new(j, "rootfs", json_string(st->rootfs ? st->rootfs : ""));
 		json_object_set_new(j, "created", json_string(st->created ? st->created : ""));
-		json_object_set_new(j, "owner", json_string(st->owner == 0 ? "root" : ""));
+		json_object_set_new(j, "owner", owner_name(st->owner));
 	}
 	if (st->annotations)
 		json_object_set(j, "annotations", st->annotations);
