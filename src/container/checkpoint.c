@@ -84,15 +84,17 @@ static char *name_stdio(struct criu *c, pid_t pid, int fd)
 
 static int save_stdio(struct criu *c, pid_t pid, struct err *e)
 {
-	CLEANUP_FREE char *path = xasprintf("%s/" CRIU_STDIO_FILE, c->image_dir);
+	CLEANUP_FD int dir = open(c->image_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(buf_release) struct buf text = BUF_INIT(64u << 10);
 	CLEANUP_JSON json_t *names = json_array();
 
+	if (dir < 0)
+		return err_sys(e, errno, "open directory %s", c->image_dir);
 	for (int fd = 0; fd < 3; fd++)
 		json_array_append_new(names, json_string(name_stdio(c, pid, fd)));
 	json_add(&text, names, JSON_COMPACT);
-	int r = file_replace_at(AT_FDCWD, path, text.data, text.len, 0600);
-	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
+	int r = file_replace_at(dir, CRIU_STDIO_FILE, text.data, text.len, 0600);
+	return r < 0 ? err_sys(e, -r, "write %s/" CRIU_STDIO_FILE, c->image_dir) : 0;
 }
 
 /* --- arguments ------------------------------------------------------------ */
