@@ -78,7 +78,7 @@ static _Noreturn void hook_exec(struct init *in, const struct plan_hook *h, int 
 {
 	setsid();               /* so that a timeout reaches its children as well */
 	if (lseek(stdin_fd, 0, SEEK_SET) < 0 || dup2(stdin_fd, STDIN_FILENO) < 0 ||
-	    ids_caps_final(in) < 0) {
+	    ids_caps_raise(in) < 0 || ids_caps_final(in) < 0) {
 		*code = errno;
 		_exit(1);
 	}

@@ -6,7 +6,9 @@
  * (seccomp(2)), and because a filter may refuse everything after it:
  *
  *	bounding set, groups, ids        ids_become_user()
- *	ambient, inheritable             ids_caps_ambient()
+ *	effective: the payload's         ids_caps_as_payload(), while files are looked at
+ *	                                 and the start is waited for
+ *	effective: all; ambient          ids_caps_raise(), where the next step needs it
  *	the filter
  *	permitted, effective             ids_caps_final(), one system call
  */
@@ -85,18 +87,17 @@ int ids_stdio_owner(struct init *in)
 	return 0;
 }
 
-/* What the kernel does not know reads as EINVAL and ends the walk. */
+/* One call a capability, and the dearest part of isle-init: none is made in vain. */
 static int bounding_drop(struct init *in)
 {
 	for (int cap = 0; cap < CAPS_MAX; cap++) {
-		int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-
-		if (has < 0)
-			break;
-		if (!has || (in->plan->bounding >> cap & 1))
+		if ((in->plan->bounding >> cap & 1) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return init_err_sys(in, errno, "drop capability %d of the bounding set", cap);
+		if (errno == EINVAL)            /* past the last one the kernel knows */
+			break;
+		int code = errno;
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
+			return init_err_sys(in, code, "drop capability %d of the bounding set", cap);
 	}
 	return 0;
 }
@@ -127,13 +128,15 @@ int ids_become_user(struct init *in)
 		r = groups_set(in);
 	if (r < 0)
 		return r;
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+	/* Becoming root keeps them anyway. */
+	if (p->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return init_err_sys(in, errno, "keep capabilities");
 	if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)
 		return init_err_sys(in, errno, "set gid %u", p->gid);
 	if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
 		return init_err_sys(in, errno, "set uid %u", p->uid);
-	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	if (p->uid != 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		return init_err_sys(in, errno, "keep capabilities no longer");
 	r = caps_get(&in->permitted);
 	return r < 0 ? init_err_sys(in, -r, "read capabilities") : 0;
 }
@@ -145,19 +148,11 @@ int ids_caps_as_payload(struct init *in)
 	return r < 0 ? init_err_sys(in, -r, "lower capabilities") : 0;
 }
 
-int ids_caps_raise(struct init *in)
-{
-	int r = caps_set(in->permitted, in->permitted, 0);
-
-	return r < 0 ? init_err_sys(in, -r, "raise capabilities") : 0;
-}
-
 /*
  * A capability this process does not have cannot be given: it is left out, as runc
- * does (the runtime has warned).  An ambient one must be permitted and inheritable
- * (capabilities(7)).
+ * does.  An ambient one must be permitted and inheritable (capabilities(7)).
  */
-int ids_caps_ambient(struct init *in)
+int ids_caps_raise(struct init *in)
 {
 	const struct init_plan *p = in->plan;
 	uint64_t inheritable = p->inheritable & in->permitted;
@@ -165,8 +160,8 @@ int ids_caps_ambient(struct init *in)
 
 	int r = caps_set(in->permitted, in->permitted, inheritable);
 	if (r < 0)
-		return init_err_sys(in, -r, "set inheritable capabilities");
-	for (int cap = 0; cap < CAPS_MAX; cap++)
+		return init_err_sys(in, -r, "raise capabilities");
+	for (int cap = 0; ambient >> cap; cap++)
 		if ((ambient >> cap & 1) &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
 			return init_err_sys(in, errno, "raise ambient capability %d", cap);

@@ -123,11 +123,7 @@ static int before_commit(struct init *in)
 		r = cwd_enter(in, true);
 	if (r == 0)
 		r = cwd_check(in);
-	if (r == 0)
-		r = exe_find(in);
-	if (r == 0)
-		r = ids_caps_raise(in);
-	return r;
+	return r < 0 ? r : exe_find(in);
 }
 
 /*
@@ -175,10 +171,8 @@ static int wait_start(struct init *in)
 
 static int filter_and_caps(struct init *in)
 {
-	int r = ids_caps_ambient(in);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (in->plan->flags & INIT_PLAN_NO_NEW_PRIVS) {
 		/* No privilege is needed for the filter: then nothing but execve follows it. */
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -190,6 +184,15 @@ static int filter_and_caps(struct init *in)
 	return r < 0 ? r : ids_caps_final(in);
 }
 
+/* Each capset(2) is a new set of credentials, so not without a reason. */
+static bool wants_raise(const struct init *in)
+{
+	const struct init_plan *p = in->plan;
+
+	return p->inheritable || (p->flags & INIT_PLAN_SCHEDULER) ||
+	       (p->seccomp.n && !(p->flags & INIT_PLAN_NO_NEW_PRIVS));
+}
+
 static int become_payload(struct init *in)
 {
 	if (!in->args[0])
@@ -199,6 +202,8 @@ static int become_payload(struct init *in)
 
 	if (r == 0)
 		r = seccomp_prepare(in);
+	if (r == 0 && wants_raise(in))
+		r = ids_caps_raise(in);
 	if (r == 0)
 		r = task_late(in);
 	if (r == 0)

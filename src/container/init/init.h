@@ -69,13 +69,12 @@ MUST_CHECK int task_label(struct init *in);
 
 /* ids.c */
 MUST_CHECK int ids_stdio_owner(struct init *in);
-/* Bounding set, groups, gid, uid; all of our capabilities stay effective. */
+/* Bounding set, groups, gid, uid; all permitted capabilities stay. */
 MUST_CHECK int ids_become_user(struct init *in);
-/* effective := the payload's while we look at files as it will. */
+/* effective := the payload's, so that files are seen as it will see them. */
 MUST_CHECK int ids_caps_as_payload(struct init *in);
+/* effective := all; the inheritable and ambient sets of the payload. */
 MUST_CHECK int ids_caps_raise(struct init *in);
-/* Ambient and inheritable sets, while permitted is still full. */
-MUST_CHECK int ids_caps_ambient(struct init *in);
 /* The last: one capset(2). */
 MUST_CHECK int ids_caps_final(struct init *in);
 
