@@ -178,7 +178,7 @@ static int add_dump_args(struct criu *c, const struct checkpoint_opts *o,
 	if (r >= 0)
 		r = add_namespaces(c, spec, st->pid, e);
 	if (r >= 0)
-		r = criu_external_mounts(c, spec, &st->cgroup, NULL, e);
+		r = criu_external_mounts(c, spec, &st->cgroup, st->pid, NULL, e);
 	if (r < 0)
 		return r;
 	if (spec->process && spec->process->terminal)

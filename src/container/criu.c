@@ -216,8 +216,23 @@ static void add_devices(struct criu *c, const struct oci_spec *spec, const char 
 		add_mount(c, spec->os.devices[i].path, spec->os.devices[i].path, bundle);
 }
 
+/* Files are masked with the host's /dev/null; directories with a tmpfs, which criu
+ * saves by itself.  A name that is no mount does no harm. */
+static void add_masks(struct criu *c, const struct oci_spec *spec, pid_t pid,
+		      const char *bundle)
+{
+	for (size_t i = 0; i < spec->os.masked_paths.n; i++) {
+		const char *at = spec->os.masked_paths.v[i];
+		CLEANUP_FREE char *path = xasprintf("/proc/%d/root%s", pid, at);
+		struct stat st;
+
+		if (bundle || (lstat(path, &st) == 0 && S_ISCHR(st.st_mode)))
+			add_mount(c, at, "/dev/null", bundle);
+	}
+}
+
 int criu_external_mounts(struct criu *c, const struct oci_spec *spec, const struct cgroup *cg,
-			 const char *bundle, struct err *e)
+			 pid_t pid, const char *bundle, struct err *e)
 {
 	bool cgroupns = oci_ns_find(spec, OCI_NS_CGROUP);
 
@@ -234,10 +249,7 @@ int criu_external_mounts(struct criu *c, const struct oci_spec *spec, const stru
 			 cg->mode == CGROUP_MODE_V1)
 			add_cgroup_mounts(c, m, cg, bundle);
 	}
-	/* Files are masked with the host's /dev/null; directories with a tmpfs, which criu
-	 * saves by itself.  A name that is no mount does no harm. */
-	for (size_t i = 0; i < spec->os.masked_paths.n; i++)
-		add_mount(c, spec->os.masked_paths.v[i], "/dev/null", bundle);
+	add_masks(c, spec, pid, bundle);
 	add_devices(c, spec, bundle);
 	return 0;
 }

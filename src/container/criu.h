@@ -48,11 +48,11 @@ void criu_opt(struct criu *c, const char *name, const char *fmt, ...)
 /* fd will be criu's under its own number; owned by the caller. */
 void criu_keep(struct criu *c, int fd);
 
-/* The mounts of spec that come from outside of the container: on dump they get their
- * name, on restore (bundle not NULL) their source. */
+/* The mounts of spec that come from outside of the container: on dump (bundle NULL) of
+ * the container whose init is pid they get their name, on restore their source. */
 MUST_CHECK int criu_external_mounts(struct criu *c, const struct oci_spec *spec,
-				    const struct cgroup *cg, const char *bundle,
-				    struct err *e);
+				    const struct cgroup *cg, pid_t pid,
+				    const char *bundle, struct err *e);
 
 /*
  * Start criu as a child, which waits for criu_go().  join, if not NULL, is a group

@@ -358,7 +358,7 @@ static int add_restore_args(struct restoration *x, struct err *e)
 	if (o->lsm_mount_context)
 		criu_opt(c, "--lsm-mount-context", "%s", o->lsm_mount_context);
 	add_cgroup_roots(c, &x->st.cgroup);
-	int r = criu_external_mounts(c, &x->spec, &x->st.cgroup, x->st.bundle, e);
+	int r = criu_external_mounts(c, &x->spec, &x->st.cgroup, 0, x->st.bundle, e);
 	if (r >= 0 && x->spec.process && x->spec.process->terminal)
 		r = make_console(x, e);
 	if (r >= 0)

@@ -230,6 +230,8 @@ static int run_verb(const struct verb *v, const struct globals *g, int argc, cha
 		.rootless = rootless,
 		.debug = g->debug || g->debug_level,
 	};
+	log_debug("%s %s: root %s, %s", v->name, n ? argv[0] : "", root,
+		  rootless ? "rootless" : "as root");
 	struct call c = { .rt = &rt, .criu = g->criu, .target = target, .argv = argv, .argc = n };
 	r = v->run(&c, e);
 	if (r >= 0)
