@@ -9,7 +9,6 @@
 #include "base/json_tree.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -119,12 +118,22 @@ static int parse_escape(struct parser *ps, char **to)
 	return syntax(ps, "unknown escape in a string");
 }
 
+/* Most of a document: bytes of a string that stand for themselves. */
+static bool is_plain(char c)
+{
+	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
 /* ps->p is at the opening quote; it is left past the closing one. */
 static int parse_string(struct parser *ps, const char **ret, uint32_t *ret_n)
 {
-	char *start = ++ps->p, *to = start;
+	char *start = ++ps->p, *to;
 	int r;
 
+	/* Nothing moves before the first escape. */
+	while (is_plain(*ps->p))
+		ps->p++;
+	to = ps->p;
 	for (;;) {
 		unsigned char c = (unsigned char)*ps->p;
 
@@ -361,10 +370,13 @@ static const struct json_node *element(const struct json_node *list, const char 
 {
 	const struct json_node *v = list->kind == JSON_KIND_LIST ? list->first : NULL;
 
-	for (size_t i = 0; is_digit(digits[i]); i++)
-		if (i > 8)
+	uint32_t i = 0;
+
+	for (; is_digit(*digits); digits++)
+		if (__builtin_mul_overflow(i, 10, &i) ||
+		    __builtin_add_overflow(i, (uint32_t)(*digits - '0'), &i))
 			return NULL;
-	for (int i = atoi(digits); v && i > 0; i--)
+	while (v && i-- > 0)
 		v = v->next;
 	return v;
 }

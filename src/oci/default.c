@@ -55,9 +55,10 @@ static void add_mounts(struct buf *b, bool rootless)
 {
 	buf_printf(b, "\"mounts\": [%s", mounts_text);
 	/* Group 5 (tty) has no mapping in a user namespace of one id. */
-	buf_printf(b, "{\"destination\": \"/dev/pts\", \"type\": \"devpts\", \"source\": \"devpts\","
-		   "\"options\": [\"nosuid\", \"noexec\", \"newinstance\", \"ptmxmode=0666\","
-		   "\"mode=0620\"%s]},", rootless ? "" : ", \"gid=5\"");
+	buf_printf(b, "{\"destination\": \"/dev/pts\", \"type\": \"devpts\","
+		   "\"source\": \"devpts\", \"options\": [\"nosuid\", \"noexec\","
+		   "\"newinstance\", \"ptmxmode=0666\", \"mode=0620\"%s]},",
+		   rootless ? "" : ", \"gid=5\"");
 	buf_add_str(b, more_mounts_text);
 	/* A fresh sysfs needs a network namespace of its own. */
 	buf_printf(b, "{\"destination\": \"/sys\", \"type\": \"%s\", \"source\": \"%s\","
@@ -67,6 +68,8 @@ static void add_mounts(struct buf *b, bool rootless)
 	buf_printf(b, "%s],", cgroup_mount_text);
 }
 
+#define MAP_TEXT "{\"containerID\": 0, \"hostID\": %u, \"size\": 1}"
+
 static void add_linux(struct buf *b, bool rootless, uid_t uid, gid_t gid)
 {
 	/* On v1 a cgroup namespace hides nothing that the mount does not show. */
@@ -74,8 +77,7 @@ static void add_linux(struct buf *b, bool rootless, uid_t uid, gid_t gid)
 
 	buf_add_str(b, "\"linux\": {");
 	if (rootless)
-		buf_printf(b, "\"uidMappings\": [{\"containerID\": 0, \"hostID\": %u, \"size\": 1}],"
-			   "\"gidMappings\": [{\"containerID\": 0, \"hostID\": %u, \"size\": 1}],",
+		buf_printf(b, "\"uidMappings\": [" MAP_TEXT "], \"gidMappings\": [" MAP_TEXT "],",
 			   uid, gid);
 	else
 		buf_add_str(b, "\"resources\": {\"devices\": "

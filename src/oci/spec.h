@@ -305,7 +305,7 @@ struct oci_linux {
 	struct oci_memory_policy memory_policy;
 	struct oci_kvs sysctl;
 	struct oci_seccomp *seccomp;
-	const char *rootfs_propagation; /* "shared", "slave", "private", "unbindable" or the r- forms */
+	const char *rootfs_propagation; /* "shared", "slave", "private", "unbindable", "r..." */
 	struct oci_strv masked_paths, readonly_paths;
 	const char *mount_label;
 	bool personality_set;

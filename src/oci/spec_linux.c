@@ -177,11 +177,13 @@ static int check_mpol(const struct oci_walk *w, const struct json_node *v, void 
 		return oci_walk_error(w, v, "nodes", "%s needs at least one node", m->mode);
 	if ((m->flags & both) == both)
 		return oci_walk_error(w, v, "flags",
-				      "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other");
+				      "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude "
+				      "each other");
 	if ((m->flags & MPOL_F_NUMA_BALANCING) && m->mode_nr != MPOL_BIND &&
 	    m->mode_nr != MPOL_PREFERRED_MANY)
 		return oci_walk_error(w, v, "flags",
-				      "MPOL_F_NUMA_BALANCING needs MPOL_BIND or MPOL_PREFERRED_MANY");
+				      "MPOL_F_NUMA_BALANCING needs MPOL_BIND or "
+				      "MPOL_PREFERRED_MANY");
 	return 0;
 }
 

@@ -219,12 +219,14 @@ static int check_resources(const struct oci_walk *w, const struct json_node *v, 
 {
 	const struct oci_resources *r = object;
 
-	for (size_t i = 0; i < r->unified.n; i++)
-		if (strchr(r->unified.v[i].key, '/') || !strchr(r->unified.v[i].key, '.') ||
-		    r->unified.v[i].key[0] == '.')
+	for (size_t i = 0; i < r->unified.n; i++) {
+		const char *key = r->unified.v[i].key;
+
+		if (strchr(key, '/') || !strchr(key, '.') || key[0] == '.')
 			return oci_walk_error(w, json_tree_member(v, "unified"), "unified",
-					      "expected file names like memory.high, found \"%.80s\"",
-					      r->unified.v[i].key);
+					      "expected file names like memory.high, "
+					      "found \"%.80s\"", key);
+	}
 	return 0;
 }
 

@@ -120,8 +120,8 @@ static int read_int(const struct oci_walk *w, const struct json_node *v, int64_t
 		in = !v->negative && v->magnitude >= (uint64_t)min;
 	if (!in)
 		return oci_walk_error(w, v, NULL,
-				      "expected an integer from %" PRId64 " to %" PRIu64 ", found %s",
-				      min, max, int_text(v, found, sizeof(found)));
+				      "expected an integer from %" PRId64 " to %" PRIu64
+				      ", found %s", min, max, int_text(v, found, sizeof(found)));
 	*ret = v->negative ? -v->magnitude : v->magnitude;
 	return 0;
 }
@@ -408,6 +408,18 @@ static int check_required(const struct oci_walk *w, const struct oci_table *t,
 	return 0;
 }
 
+/* The index of the field named key, or of the end of the table. */
+static unsigned find_field(const struct oci_table *t, const char *key)
+{
+	unsigned i = 0;
+
+	/* The first letter decides most often, without a call. */
+	while (t->fields[i].key &&
+	       (t->fields[i].key[0] != key[0] || strcmp(t->fields[i].key, key) != 0))
+		i++;
+	return i;
+}
+
 int oci_table_walk(const struct oci_walk *w, const struct oci_table *t,
 		   const struct json_node *v, void *object)
 {
@@ -416,11 +428,9 @@ int oci_table_walk(const struct oci_walk *w, const struct oci_table *t,
 	int r = want_kind(w, v, JSON_KIND_OBJECT);
 
 	for (const struct json_node *c = v->first; r == 0 && c; c = c->next) {
-		unsigned i = 0;
-
-		while (t->fields[i].key && strcmp(t->fields[i].key, c->key) != 0)
-			i++;
+		unsigned i = find_field(t, c->key);
 		const struct oci_field *f = &t->fields[i];
+
 		at.key = c->key;
 		if (!f->key && t->closed)
 			return oci_walk_error(&at, c, NULL, "not a property of %s", t->section);

@@ -105,8 +105,8 @@ int64_t oci_name_number(const struct oci_name *names, const char *name);
 
 #define OCI_WIDTH(T, m) sizeof(((T *)0)->m)
 /* A list is a pointer with its count right behind it. */
-#define OCI_LIST_AT(T, v, n) \
-	(offsetof(T, v) + 0 * sizeof(char[offsetof(T, n) == offsetof(T, v) + sizeof(void *) ? 1 : -1]))
+#define OCI_LIST_AT(T, v, n) (offsetof(T, v) + \
+	0 * sizeof(char[offsetof(T, n) == offsetof(T, v) + sizeof(void *) ? 1 : -1]))
 
 #define F_BOOL(k, T, m, ...) { .key = k, .type = OCI_BOOL, .offset = offsetof(T, m), \
 	__VA_ARGS__ }

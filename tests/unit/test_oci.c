@@ -379,7 +379,8 @@ static const struct {
 	{ PROCESS("\"terminal\": 0"),
 	  "c:5: process.terminal: expected a boolean, found an integer" },
 	{ PROCESS("\"env\": {}"), "c:5: process.env: expected a list, found an object" },
-	{ PROCESS("\"env\": [\"a\",\n null]"), "c:6: process.env[1]: expected a string, found null" },
+	{ PROCESS("\"env\": [\"a\",\n null]"),
+	  "c:6: process.env[1]: expected a string, found null" },
 	{ PROCESS("\"oomScoreAdj\": 1.0"),
 	  "c:5: process.oomScoreAdj: expected an integer, found a real number" },
 	{ PROCESS("\"user\": {\"additionalGids\": [1, \"2\"]}"),
@@ -437,7 +438,8 @@ static const struct {
 	  "found 1000000000" },
 	{ SECCOMP("\"syscalls\": [{\"names\": [\"a\"], \"action\": \"SCMP_ACT_LOG\",\n"
 		  "\"args\": [{\"index\": 6, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}]}]"),
-	  "c:6: linux.seccomp.syscalls[0].args[0].index: expected an integer from 0 to 5, found 6" },
+	  "c:6: linux.seccomp.syscalls[0].args[0].index: "
+	  "expected an integer from 0 to 5, found 6" },
 	{ DOC("\"hooks\": {\"poststop\": [{\"path\": \"/x\", \"timeout\": 0}]}"),
 	  "c:3: hooks.poststop[0].timeout: expected an integer from 1 to 2147483647, found 0" },
 	/* names */
@@ -519,7 +521,8 @@ static const struct {
 	  "c:5: process.scheduler.priority: only SCHED_FIFO and SCHED_RR take a priority" },
 	{ PROCESS("\"scheduler\": {\"policy\": \"SCHED_FIFO\", \"period\": 1}"),
 	  "c:5: process.scheduler: only SCHED_DEADLINE takes a runtime, deadline and period" },
-	{ RESOURCES("\"devices\": [{\"access\": \"rx\"}]"), "c:5: linux.resources.devices[0].access: "
+	{ RESOURCES("\"devices\": [{\"access\": \"rx\"}]"),
+	  "c:5: linux.resources.devices[0].access: "
 	  "expected some of the letters r, w and m, found \"rx\"" },
 	{ RESOURCES("\"hugepageLimits\": [{\"pageSize\": \"64kB\", \"limit\": 1}]"),
 	  "c:5: linux.resources.hugepageLimits[0].pageSize: expected a size like 64KB, 2MB or 1GB, "
@@ -578,7 +581,8 @@ static void bad_values_are_named(void **state)
 		if (r != -EINVAL)
 			fail_msg("accepted: %s", bad[i].text);
 		if (strcmp(e.msg, bad[i].message) != 0)
-			fail_msg("%s\ngives    %s\nnot      %s", bad[i].text, e.msg, bad[i].message);
+			fail_msg("%s\ngives    %s\nnot      %s", bad[i].text, e.msg,
+				 bad[i].message);
 		assert_null(s.arena.head);
 	}
 }
@@ -591,7 +595,8 @@ static void good_edges(void **state)
 		DOC("\"process\": null, \"root\": null, \"mounts\": null, \"linux\": null"),
 		DOC("\"unknown\": {\"deep\": [1.5, {}]}"),
 		LINUX("\"resources\": null, \"seccomp\": null, \"devices\": null"),
-		LINUX("\"cgroupsPath\": \"\", \"rootfsPropagation\": \"\", \"netDevices\": {\"a\": null}"),
+		LINUX("\"cgroupsPath\": \"\", \"rootfsPropagation\": \"\""),
+		LINUX("\"netDevices\": {\"a\": null}"),
 		RESOURCES("\"pids\": {}, \"devices\": [{\"allow\": true, \"type\": \"\"}]"),
 		LINUX("\"devices\": []"),
 	};

@@ -18,6 +18,7 @@
 #define NEW(type) "{\"type\": \"" type "\"}"
 #define JOIN(type, path) "{\"type\": \"" type "\", \"path\": \"" path "\"}"
 #define MAP "[{\"containerID\": 0, \"hostID\": 1, \"size\": 1}]"
+#define MAPS "\"uidMappings\": " MAP ", \"gidMappings\": " MAP
 #define MOUNT(inside) DOC("\"mounts\": [{\"destination\": \"/a\"},\n{\"destination\": \"/b\", " \
 			  inside "}]")
 
@@ -85,11 +86,14 @@ static void uts(void **state)
 static void masks(void **state)
 {
 	static const struct row t[] = {
-		{ NS(NEW("mount"), "\"maskedPaths\": [\"/a\"], \"readonlyPaths\": [\"/b\"]"), NULL },
+		{ NS(NEW("mount"),
+		  "\"maskedPaths\": [\"/a\"], \"readonlyPaths\": [\"/b\"]"), NULL },
 		{ LINUX("\"maskedPaths\": []"), NULL },
-		{ LINUX("\"maskedPaths\": [\"/a\"]"), "c:4: linux.maskedPaths: unable to restrict sys "
+		{ LINUX("\"maskedPaths\": [\"/a\"]"),
+		  "c:4: linux.maskedPaths: unable to restrict sys "
 		  "entries without a private MNT namespace" },
-		{ LINUX("\"readonlyPaths\": [\"/a\"]"), "c:4: linux.readonlyPaths: unable to restrict "
+		{ LINUX("\"readonlyPaths\": [\"/a\"]"),
+		  "c:4: linux.readonlyPaths: unable to restrict "
 		  "sys entries without a private MNT namespace" },
 	};
 
@@ -100,17 +104,19 @@ static void masks(void **state)
 static void user(void **state)
 {
 	static const struct row t[] = {
-		{ NS(NEW("user"), "\"uidMappings\": " MAP ", \"gidMappings\": " MAP), NULL },
+		{ NS(NEW("user"), MAPS), NULL },
 		{ NS(JOIN("user", "/u"), "\"x\": 1"), NULL },
 		/* containerd, CRI-O and Podman do this */
-		{ NS(JOIN("user", "/u"), "\"uidMappings\": " MAP ", \"gidMappings\": " MAP), NULL },
+		{ NS(JOIN("user", "/u"), MAPS), NULL },
 		{ LINUX("\"uidMappings\": " MAP), "c:4: linux.uidMappings: user namespace mappings "
 		  "specified, but user namespace isn't enabled in the config" },
 		{ LINUX("\"gidMappings\": " MAP), "c:4: linux.gidMappings: user namespace mappings "
 		  "specified, but user namespace isn't enabled in the config" },
-		{ NS(NEW("user"), "\"gidMappings\": " MAP), "c:3: linux.uidMappings: user namespaces "
+		{ NS(NEW("user"), "\"gidMappings\": " MAP),
+		  "c:3: linux.uidMappings: user namespaces "
 		  "enabled, but no uid mappings found" },
-		{ NS(NEW("user"), "\"uidMappings\": " MAP), "c:3: linux.gidMappings: user namespaces "
+		{ NS(NEW("user"), "\"uidMappings\": " MAP),
+		  "c:3: linux.gidMappings: user namespaces "
 		  "enabled, but no gid mappings found" },
 	};
 
@@ -123,7 +129,8 @@ static void time_offsets(void **state)
 	static const struct row t[] = {
 		{ NS(NEW("time"), "\"timeOffsets\": {\"monotonic\": {\"secs\": 1}}"), NULL },
 		{ LINUX("\"timeOffsets\": {}"), NULL },
-		{ LINUX("\"timeOffsets\": {\"boottime\": {\"secs\": 1}}"), "c:4: linux.timeOffsets: "
+		{ LINUX("\"timeOffsets\": {\"boottime\": {\"secs\": 1}}"),
+		  "c:4: linux.timeOffsets: "
 		  "time namespace offsets specified, but time namespace isn't enabled in the "
 		  "config" },
 		{ NS(JOIN("time", "/t"), "\"timeOffsets\": {\"monotonic\": {}}"),
@@ -139,16 +146,17 @@ static void mounts(void **state)
 {
 	static const struct row t[] = {
 		{ MOUNT("\"type\": \"tmpfs\""), NULL },
-		{ MOUNT("\"options\": [\"rbind\"], \"uidMappings\": " MAP ", \"gidMappings\": " MAP),
-		  NULL },
-		{ MOUNT("\"type\": \"bind\", \"uidMappings\": " MAP ", \"gidMappings\": " MAP), NULL },
-		{ MOUNT("\"type\": \"tmpfs\", \"uidMappings\": " MAP ", \"gidMappings\": " MAP),
+		{ MOUNT("\"options\": [\"rbind\"], " MAPS), NULL },
+		{ MOUNT("\"type\": \"bind\", " MAPS), NULL },
+		{ MOUNT("\"type\": \"tmpfs\", " MAPS),
 		  "c:4: mounts[1]: id-mapped mounts are only supported for bind-mounts" },
 		{ MOUNT("\"options\": [\"idmap\"]"),
 		  "c:4: mounts[1]: id-mapped mounts are only supported for bind-mounts" },
-		{ MOUNT("\"options\": [\"bind\"], \"uidMappings\": " MAP), "c:4: mounts[1]: id-mapped "
+		{ MOUNT("\"options\": [\"bind\"], \"uidMappings\": " MAP),
+		  "c:4: mounts[1]: id-mapped "
 		  "mounts must have both uid and gid mappings specified" },
-		{ MOUNT("\"options\": [\"bind\"], \"gidMappings\": " MAP), "c:4: mounts[1]: id-mapped "
+		{ MOUNT("\"options\": [\"bind\"], \"gidMappings\": " MAP),
+		  "c:4: mounts[1]: id-mapped "
 		  "mounts must have both uid and gid mappings specified" },
 		{ MOUNT("\"options\": [\"bind\", \"ridmap\"]"),
 		  "c:4: mounts[1]: an id-mapped mount needs mappings or a user namespace" },
@@ -161,8 +169,10 @@ static void mounts(void **state)
 static void net_devices(void **state)
 {
 	static const struct row t[] = {
-		{ NS(NEW("network"), "\"netDevices\": {\"a\": {}, \"b\": {\"name\": \"c\"}}"), NULL },
-		{ LINUX("\"netDevices\": {\"a\": {}}"), "c:4: linux.netDevices: unable to move network "
+		{ NS(NEW("network"),
+		  "\"netDevices\": {\"a\": {}, \"b\": {\"name\": \"c\"}}"), NULL },
+		{ LINUX("\"netDevices\": {\"a\": {}}"),
+		  "c:4: linux.netDevices: unable to move network "
 		  "devices without a private NET namespace" },
 		{ NS(NEW("network"), "\"netDevices\": {\"a/b\": {}}"),
 		  "c:5: linux.netDevices: invalid network device name \"a/b\"" },
@@ -185,9 +195,10 @@ static void sysctls(void **state)
 	static const struct row t[] = {
 		{ NS(NEW("network") "," NEW("ipc") "," NEW("uts"), "\"sysctl\": {"
 		     "\"net.ipv4.ip_forward\": \"1\", \"net/ipv4/conf/eth0.1/forwarding\": \"1\","
-		     "\"kernel.sem\": \"1\", \"kernel/msgmax\": \"1\", \"fs.mqueue.msg_max\": \"1\","
-		     "\"kernel.domainname\": \"d\"}"), NULL },
-		{ LINUX("\"sysctl\": {\"net.ipv4.ip_forward\": \"1\"}"), "c:4: linux.sysctl: sysctl "
+		     "\"kernel.sem\": \"1\", \"kernel/msgmax\": \"1\","
+		     "\"fs.mqueue.msg_max\": \"1\", \"kernel.domainname\": \"d\"}"), NULL },
+		{ LINUX("\"sysctl\": {\"net.ipv4.ip_forward\": \"1\"}"),
+		  "c:4: linux.sysctl: sysctl "
 		  "\"net.ipv4.ip_forward\" not allowed in host network namespace" },
 		{ NS(JOIN("network", "/proc/self/ns/net"), "\"sysctl\": {\"net.x\": \"1\"}"),
 		  "c:5: linux.sysctl: sysctl \"net.x\" not allowed in host network namespace" },
@@ -200,7 +211,8 @@ static void sysctls(void **state)
 		  "namespace" },
 		{ LINUX("\"sysctl\": {\"kernel.domainname\": \"1\"}"), "c:4: linux.sysctl: sysctl "
 		  "\"kernel.domainname\" is not in a separate kernel namespace" },
-		{ NS(NEW("uts"), "\"sysctl\": {\"kernel.hostname\": \"1\"}"), "c:5: linux.sysctl: sysctl "
+		{ NS(NEW("uts"), "\"sysctl\": {\"kernel.hostname\": \"1\"}"),
+		  "c:5: linux.sysctl: sysctl "
 		  "\"kernel.hostname\" is not allowed as it conflicts with the OCI \"hostname\" "
 		  "field" },
 		{ LINUX("\"sysctl\": {\"vm.swappiness\": \"1\"}"), "c:4: linux.sysctl: sysctl "
