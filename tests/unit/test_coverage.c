@@ -35,8 +35,8 @@ static void document_is_current(void **state)
 static void document_has_all_levels(void **state)
 {
 	static const char *const rows[] = {
-		"| `process.rlimits[].soft` | integer, 64 bits unsigned; required | applied | "
-			"config.md#posix-process |",
+		("| `process.rlimits[].soft` | integer, 64 bits unsigned; required | applied | "
+		 "config.md#posix-process |"),
 		"| `linux.resources.blockIO.throttleReadIOPSDevice[].rate` |",
 		"| `linux.resources.rdma.*.hcaHandles` |",
 		"| `linux.timeOffsets.boottime.nanosecs` | integer, 0 to 999999999 |",

@@ -125,13 +125,13 @@ static void test_links(void **state)
 {
 	struct tree *t = *state;
 
-	symlinkat("/dir", t->root, "abs");
-	symlinkat("../../outside", t->root, "up");
-	symlinkat("/../outside/file", t->root, "upfile");
-	symlinkat("dir/file", t->root, "rel");
-	symlinkat("abs/../rel", t->root, "twice");
-	symlinkat("loop2", t->root, "loop1");
-	symlinkat("loop1", t->root, "loop2");
+	assert_int_equal(symlinkat("/dir", t->root, "abs"), 0);
+	assert_int_equal(symlinkat("../../outside", t->root, "up"), 0);
+	assert_int_equal(symlinkat("/../outside/file", t->root, "upfile"), 0);
+	assert_int_equal(symlinkat("dir/file", t->root, "rel"), 0);
+	assert_int_equal(symlinkat("abs/../rel", t->root, "twice"), 0);
+	assert_int_equal(symlinkat("loop2", t->root, "loop1"), 0);
+	assert_int_equal(symlinkat("loop1", t->root, "loop2"), 0);
 	check_text(t, "abs/file", "inside");
 	check_text(t, "rel", "inside");
 	check_text(t, "twice", "inside");
@@ -157,7 +157,7 @@ static void test_link_count(void **state)
 	for (int i = 0; i < 50; i++) {
 		snprintf(name, sizeof(name), "l%d", i);
 		snprintf(text, sizeof(text), "l%d", i - 1);
-		symlinkat(i ? text : "dir/file", t->root, name);
+		assert_int_equal(symlinkat(i ? text : "dir/file", t->root, name), 0);
 	}
 	check_text(t, "l39", "inside");         /* forty links */
 	check_error(t, "l40", O_RDONLY, ELOOP);
@@ -184,8 +184,8 @@ static void test_create(void **state)
 	struct tree *t = *state;
 	struct stat st;
 
-	symlinkat("/dir/new", t->root, "dangling");
-	symlinkat("../outside/new", t->root, "up");
+	assert_int_equal(symlinkat("/dir/new", t->root, "dangling"), 0);
+	assert_int_equal(symlinkat("../outside/new", t->root, "up"), 0);
 	CLEANUP_FD int a = inroot_open(t->root, "dangling", O_WRONLY | O_CREAT, 0600);
 	assert_true(a >= 0);
 	assert_int_equal(fstatat(t->root, "dir/new", &st, 0), 0);
@@ -200,8 +200,8 @@ static void test_mkdir_all(void **state)
 	struct stat st;
 
 	umask(0);
-	symlinkat("/made/here", t->root, "dangling");
-	symlinkat("../../../outside", t->root, "up");
+	assert_int_equal(symlinkat("/made/here", t->root, "dangling"), 0);
+	assert_int_equal(symlinkat("../../../outside", t->root, "up"), 0);
 	CLEANUP_FD int a = inroot_mkdir_all(t->root, "/a/b/../c/d", 0711);
 	CLEANUP_FD int b = inroot_mkdir_all(t->root, "dangling/x", 0755);
 	CLEANUP_FD int c = inroot_mkdir_all(t->root, "up/y", 0755);
@@ -221,7 +221,7 @@ static void test_touch(void **state)
 	struct tree *t = *state;
 	struct stat st;
 
-	symlinkat("/../outside/made", t->root, "up");
+	assert_int_equal(symlinkat("/../outside/made", t->root, "up"), 0);
 	CLEANUP_FD int a = inroot_touch(t->root, "dir/file", 0600);
 	CLEANUP_FD int b = inroot_touch(t->root, "p/q/new", 0640);
 	CLEANUP_FD int c = inroot_touch(t->root, "up", 0600);
