@@ -13,7 +13,13 @@ int sync_recv(int fd, struct init_msg *m, struct err *e)
 {
 	ssize_t n = TEMP_FAILURE_RETRY(recv(fd, m, sizeof(*m), 0));
 
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
+	/*
+	 * Told once, ahead of what is still queued, when the other side ended with the
+	 * early commit unread (create.c, run): its last words come after it.
+	 */
+	if (n < 0 && errno == ECONNRESET)
+		n = TEMP_FAILURE_RETRY(recv(fd, m, sizeof(*m), 0));
+	if (n == 0)
 		return 0;
 	if (n < 0)
 		return err_sys(e, errno, "hear from the container's process");
