@@ -259,6 +259,12 @@ int cgroup_make(struct cgroup *cg, const struct cgroup_request *rq, struct err *
 	if (cg->manager == CGROUP_CGROUPFS)
 		return make_cgroupfs(cg, rq, e);
 	r = cgroup_systemd_start(cg, rq, e);
+	if (r < 0) {
+		/* Whatever has the name now is not known to be ours. */
+		unmake(cg, (const bool[CGROUP_HIERARCHIES_MAX]){ false });
+		return r;
+	}
+	r = cgroup_systemd_join(cg, rq->systemd_pid, e);
 	return r < 0 ? r : set_devices(cg, rq->resources, e);
 }
 
@@ -271,6 +277,10 @@ int cgroup_join_self(const struct cgroup *cg, struct err *e)
 
 		if (h->join_fd < 0 || write(h->join_fd, "0", 1) == 1)
 			continue;
+		if (errno == EBUSY && is_v2_tree(h))
+			return err_set(e, EBUSY, "join cgroup %s: it hands controllers down "
+				       "(cgroup.subtree_control), so it may hold no processes",
+				       h->path);
 		return err_sys(e, errno, "join cgroup %s of %s", h->path, tree_name(h));
 	}
 	return 0;

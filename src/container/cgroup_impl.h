@@ -38,7 +38,7 @@ MUST_CHECK int cgroup_plan_v1(struct cgroup *cg, const char *own, const char *mo
 /* The path of the caller in the unified hierarchy, of /proc/self/cgroup's text,
  * or NULL.  Caller frees. */
 char *cgroup_own_v2(const char *own);
-/* Does the comma-separated list hold the word? */
+/* Does the list, separated by commas or blanks, hold the word? */
 bool cgroup_list_has(const char *list, const char *word);
 /* The hierarchy of a v1 controller or NULL; on v2 the only one.  "": the v2 one. */
 struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *controller);
@@ -203,6 +203,8 @@ MUST_CHECK int cgroup_systemd_property(const char *name, const char *value, char
 				       struct err *e);
 MUST_CHECK int cgroup_systemd_start(struct cgroup *cg, const struct cgroup_request *rq,
 				    struct err *e);
+/* Put pid into the groups that systemd does not look after. */
+MUST_CHECK int cgroup_systemd_join(const struct cgroup *cg, pid_t pid, struct err *e);
 MUST_CHECK int cgroup_systemd_set(const struct cgroup *cg, const struct oci_resources *r,
 				  struct err *e);
 MUST_CHECK int cgroup_systemd_stop(const struct cgroup *cg, struct err *e);

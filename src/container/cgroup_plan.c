@@ -58,8 +58,8 @@ bool cgroup_list_has(const char *list, const char *word)
 {
 	size_t n = strlen(word);
 
-	for (const char *p = list; *p; p += *p == ',') {
-		size_t k = strcspn(p, ",");
+	for (const char *p = list; *p; p += *p == ',' || *p == ' ') {
+		size_t k = strcspn(p, ", ");
 
 		if (k == n && memcmp(p, word, n) == 0)
 			return true;
@@ -139,40 +139,54 @@ static bool mount_line_parse(char *line, struct mount_line *ret)
 	return true;
 }
 
-/*
- * The mount of the hierarchy, "" being cgroup2.  One below /sys/fs/cgroup wins
- * over others, which may be a container's.  1 found, 0 not.
- */
-static int mount_search(const char *mountinfo, const char *controllers, char **ret_mount,
-			char **ret_root)
+#define MOUNTS_MAX 64           /* hierarchies may be mounted in several places */
+
+struct mount_table {
+	char *text;             /* the fields point into it */
+	struct mount_line v[MOUNTS_MAX];
+	size_t n;
+};
+
+static void mount_table_read(struct mount_table *t, const char *mountinfo)
 {
-	CLEANUP_FREE char *text = xstrdup(mountinfo);
-	CLEANUP_FREE char *first = xstrdup(controllers);
 	char *save;
 
-	first[strcspn(first, ",")] = '\0';
-	*ret_mount = *ret_root = NULL;
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		struct mount_line m;
-		bool preferred;
+	t->text = xstrdup(mountinfo);
+	for (char *l = strtok_r(t->text, "\n", &save); l && t->n < MOUNTS_MAX;
+	     l = strtok_r(NULL, "\n", &save))
+		if (mount_line_parse(l, &t->v[t->n]) &&
+		    (strcmp(t->v[t->n].type, "cgroup") == 0 ||
+		     strcmp(t->v[t->n].type, "cgroup2") == 0))
+			t->n++;
+}
 
-		if (!mount_line_parse(l, &m))
+static void mount_table_cleanup(struct mount_table *t)
+{
+	free(t->text);
+}
+
+/*
+ * The mount of the hierarchy, "" being cgroup2.  One below /sys/fs/cgroup wins
+ * over others, which may be a container's.  NULL: not mounted.
+ */
+static const struct mount_line *mount_search(const struct mount_table *t,
+					     const char *controllers)
+{
+	CLEANUP_FREE char *first = xstrdup(controllers);
+	const struct mount_line *found = NULL;
+
+	first[strcspn(first, ",")] = '\0';
+	for (size_t i = 0; i < t->n; i++) {
+		const struct mount_line *m = &t->v[i];
+		bool v2 = strcmp(m->type, "cgroup2") == 0;
+
+		if (v2 != (first[0] == '\0') || (!v2 && !cgroup_list_has(m->options, first)))
 			continue;
-		if (*first ? strcmp(m.type, "cgroup") != 0 ||
-			     !cgroup_list_has(m.options, first)
-			   : strcmp(m.type, "cgroup2") != 0)
-			continue;
-		preferred = strncmp(m.point, CGROUP_ROOT "/", sizeof(CGROUP_ROOT)) == 0;
-		if (*ret_mount && !preferred)
-			continue;
-		free(*ret_mount);
-		free(*ret_root);
-		*ret_mount = xstrdup(m.point);
-		*ret_root = xstrdup(m.root);
-		if (preferred)
-			break;
+		if (strncmp(m->point, CGROUP_ROOT "/", sizeof(CGROUP_ROOT)) == 0)
+			return m;
+		found = found ? found : m;
 	}
-	return *ret_mount != NULL;
+	return found;
 }
 
 static bool is_cgroup_fs(const char *path, bool v2)
@@ -188,19 +202,14 @@ static bool is_cgroup_fs(const char *path, bool v2)
  * with many containers.  own is looked for below it: only then is the root of the
  * mount the root of the tree (not so in a container without a cgroup namespace).
  */
-static int mount_guess(const char *controllers, const char *own, char **ret_mount,
-		       char **ret_root)
+static char *mount_guess(const char *controllers, const char *own)
 {
 	const char *name = controllers[0] == '\0' ? "unified" :
 			   strncmp(controllers, "name=", 5) == 0 ? controllers + 5 : controllers;
 	CLEANUP_FREE char *mount = xasprintf(CGROUP_ROOT "/%s", name);
-	CLEANUP_FREE char *probe = xasprintf("%s%s", mount, own ? own : "");
+	CLEANUP_FREE char *probe = xasprintf("%s%s", mount, own);
 
-	if (!is_cgroup_fs(probe, controllers[0] == '\0'))
-		return -EAGAIN;
-	*ret_mount = take_ptr(mount);
-	*ret_root = xstrdup("/");
-	return 1;
+	return is_cgroup_fs(probe, controllers[0] == '\0') ? take_ptr(mount) : NULL;
 }
 
 /* --- paths -------------------------------------------------------------- */
@@ -222,23 +231,26 @@ static char *group_path(const char *path, const char *own, const char *root)
 	return xasprintf("%s/%s", strcmp(own, "/") == 0 ? "" : own, clean);
 }
 
+/* mounts NULL: guess. */
 static int add_hierarchy(struct cgroup *cg, const char *controllers, const char *own,
-			 const char *mountinfo, const char *path)
+			 const struct mount_table *mounts, const char *path)
 {
 	struct cgroup_hierarchy *h = &cg->h[cg->n];
-	CLEANUP_FREE char *mount = NULL;
-	CLEANUP_FREE char *root = NULL;
-	int r = mountinfo ? mount_search(mountinfo, controllers, &mount, &root)
-			  : mount_guess(controllers, path[0] == '/' ? NULL : own, &mount, &root);
+	const struct mount_line *m = mounts ? mount_search(mounts, controllers) : NULL;
+	char *mount = mounts ? NULL : mount_guess(controllers, path[0] == '/' ? "" : own);
 
+	if (!mounts && !mount)
+		return -EAGAIN;
 	/* A hierarchy that is mounted nowhere cannot be used, nor need it be. */
-	if (r <= 0)
-		return r;
-	if (cg->n == CGROUP_HIERARCHIES_MAX)
+	if (mounts && !m)
+		return 0;
+	if (cg->n == CGROUP_HIERARCHIES_MAX) {
+		free(mount);
 		return -E2BIG;
+	}
 	h->controllers = xstrdup(controllers);
-	h->path = group_path(path, own, root);
-	h->mount = take_ptr(mount);
+	h->path = group_path(path, own, m ? m->root : "/");
+	h->mount = m ? xstrdup(m->point) : mount;
 	h->join_fd = -1;
 	cg->n++;
 	return 0;
@@ -261,23 +273,27 @@ int cgroup_plan_v1(struct cgroup *cg, const char *own, const char *mountinfo,
 		   const char *path, bool want_unified, struct err *e)
 {
 	CLEANUP_FREE char *text = xstrdup(own);
+	CLEANUP(mount_table_cleanup) struct mount_table table = { 0 };
+	const struct mount_table *mounts = mountinfo ? &table : NULL;
 	char *save, *controllers, *own_path, *unified = NULL;
 	int r = 0;
 
+	if (mountinfo)
+		mount_table_read(&table, mountinfo);
 	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
 		if (!own_line_parse(l, &controllers, &own_path))
 			continue;
 		if (controllers[0] == '\0')
 			unified = own_path;
 		else
-			r = add_hierarchy(cg, controllers, own_path, mountinfo, path);
+			r = add_hierarchy(cg, controllers, own_path, mounts, path);
 		if (r < 0)
 			break;
 	}
 	/* Joining the unified tree is slow, and a v1 host needs it only for a
 	 * controller that was not mounted as v1. */
 	if (r == 0 && want_unified && unified && !cgroup_find(cg, "hugetlb"))
-		r = add_hierarchy(cg, "", unified, mountinfo, path);
+		r = add_hierarchy(cg, "", unified, mounts, path);
 	if (r == -E2BIG)
 		return err_set(e, E2BIG, "more than %d cgroup hierarchies are mounted",
 			       CGROUP_HIERARCHIES_MAX);

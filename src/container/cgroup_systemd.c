@@ -466,8 +466,7 @@ static void props_scope(struct args *a, const struct cgroup *cg, const char *id)
 		     cg->mode == CGROUP_MODE_V1 ? "BlockIOAccounting" : on[i]);
 }
 
-/* The hierarchies systemd does not look after, and whatever it left out. */
-static int join_foreign(struct cgroup *cg, pid_t pid, struct err *e)
+int cgroup_systemd_join(const struct cgroup *cg, pid_t pid, struct err *e)
 {
 	char text[24];
 
@@ -513,12 +512,7 @@ int cgroup_systemd_start(struct cgroup *cg, const struct cgroup_request *rq, str
 	if (r >= 0)
 		r = run_helper(&a, output, e);
 	args_release(&a);
-	if (r >= 0)
-		r = join_foreign(cg, rq->systemd_pid, e);
-	if (r >= 0) {
-		cg->systemd_told = true;
-		return 0;
-	}
+	cg->systemd_told = r >= 0;
 	return r;
 }
 

@@ -17,23 +17,15 @@
 
 /* --- making ----------------------------------------------------------------- */
 
-/* "a b c" of those words of have that are not in got, each with '+'. */
+/* "+a +b" of those words of have that got lacks. */
 static void missing_words(char *have, const char *got, char *ret, size_t n)
 {
 	size_t len = 0;
 
 	ret[0] = '\0';
-	for (char *save, *c = strtok_r(have, " ", &save); c; c = strtok_r(NULL, " ", &save)) {
-		const char *at = strstr(got, c);
-		size_t k = strlen(c);
-
-		/* "cpu" is also the start of "cpuset". */
-		while (at && !((at == got || at[-1] == ' ') && (at[k] == ' ' || at[k] == '\0')))
-			at = strstr(at + 1, c);
-		if (at || len + k + 3 > n)
-			continue;
-		len += (size_t)sprintf(ret + len, "%s+%s", len ? " " : "", c);
-	}
+	for (char *save, *c = strtok_r(have, " ", &save); c; c = strtok_r(NULL, " ", &save))
+		if (!cgroup_list_has(got, c) && len + strlen(c) + 3 < n)
+			len += (size_t)sprintf(ret + len, "%s+%s", len ? " " : "", c);
 }
 
 /*
@@ -312,7 +304,7 @@ static void put_unified(struct cgroup_writer *w, const struct oci_kv *kv)
 		char text[CGROUP_VALUE_MAX];
 
 		if (cgd_read(dir, "cgroup.controllers", text, sizeof(text)) == 0 &&
-		    (strcmp(controller, "cgroup") == 0 || strstr(text, controller)))
+		    (strcmp(controller, "cgroup") == 0 || cgroup_list_has(text, controller)))
 			w->rc = err_set(w->e, ENOENT, "unified resource \"%s\" is unknown to this "
 					"kernel", kv->key);
 		else

@@ -22,9 +22,6 @@ static void explain_v2(const struct cgroup_hierarchy *h, const char *controller,
 	char text[CGROUP_VALUE_MAX];
 
 	if (cgd_read(h->mount, "cgroup.controllers", text, sizeof(text)) == 0) {
-		for (char *p = text; *p; p++)
-			if (*p == ' ')
-				*p = ',';
 		if (!cgroup_list_has(text, controller)) {
 			snprintf(ret, n, "%s/cgroup.controllers does not list it (the kernel "
 				 "lacks it, or it is mounted as cgroup v1)", h->mount);
@@ -36,7 +33,7 @@ static void explain_v2(const struct cgroup_hierarchy *h, const char *controller,
 
 		*strrchr(dir, '/') = '\0';
 		if (cgd_read(dir, "cgroup.controllers", text, sizeof(text)) < 0 ||
-		    !strstr(text, controller))
+		    !cgroup_list_has(text, controller))
 			continue;
 		/* The lowest that has it does not pass it on. */
 		struct cgroup_pidlist l = { 0 };
@@ -94,7 +91,7 @@ void cgw_fail(struct cgroup_writer *w, int rc, const char *controller, const cha
 		}
 		char text[CGROUP_VALUE_MAX];
 		if (cgd_read(dir, "cgroup.controllers", text, sizeof(text)) == 0 &&
-		    strstr(text, controller)) {
+		    cgroup_list_has(text, controller)) {
 			err_sys(w->e, -rc, "cannot set %s to \"%s\": the %s controller is on in "
 				"%s, but this kernel has no such file or device", file, value,
 				controller, dir);
