@@ -143,9 +143,11 @@ static void decide(struct creation *c)
 	c->child_waits = userns || systemd || s->os.intel_rdt;
 	/*
 	 * A v1 host has nine groups to make, half a millisecond.  The child needs them only
-	 * after its namespaces and mounts stand, so they are made at the same time.
+	 * after its namespaces and mounts stand, so they are made at the same time.  Not
+	 * rootless: which of them can be made is then known only after, and the child
+	 * must know it too.
 	 */
-	c->groups_late = c->st.cgroup.mode == CGROUP_MODE_V1 && !systemd;
+	c->groups_late = c->st.cgroup.mode == CGROUP_MODE_V1 && !systemd && !c->rt->rootless;
 }
 
 static int plan_cgroup(struct creation *c, struct err *e)
