@@ -50,7 +50,9 @@ done
 # --- the program under test ---------------------------------------------------
 
 if [ -z "$RUNTIME" ]; then
-	RUNTIME=$(find "$ISLE_BUILD" -type f -name isle-runtime -perm -u+x 2>/dev/null | head -n 1)
+	for RUNTIME in "$ISLE_BUILD"/{main/,}src/cli/runtime/isle-runtime; do
+		[ ! -x "$RUNTIME" ] || break
+	done
 fi
 RUNTIME=$(command -v "${RUNTIME:-isle-runtime}") || tap_bail "no isle-runtime; build it or set RUNTIME"
 RUNTIME=$(realpath "$RUNTIME")
