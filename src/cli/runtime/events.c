@@ -57,14 +57,23 @@ static int print_stats(const struct state *st, struct err *e)
 	json_t *data;
 	int r = cgroup_stats(&st->cgroup, &data, e);
 
-	return r < 0 ? r : print_event("stats", st->id, data, e);
+	if (r < 0)
+		return r;
+	/* runc always prints them; engines count interfaces themselves. */
+	json_object_set_new(data, "intel_rdt", json_object());
+	json_object_set_new(data, "network_interfaces", json_null());
+	return print_event("stats", st->id, data, e);
 }
 
 struct watch {
 	int pidfd;              /* readable: the container's init has ended */
 	int oom;                /* readable: memory may have run out; -1: not told any more */
 	uint64_t told;          /* OOM kills */
+	unsigned recheck;       /* v1 tells before the kill is counted: look again so often */
 };
+
+#define RECHECK_MS 10
+#define RECHECKS 100
 
 static void watch_release(struct watch *w)
 {
@@ -85,33 +94,45 @@ static int print_ooms(const struct state *st, struct watch *w, struct err *e)
 		fd_close(&w->oom);
 		return 0;
 	}
+	if (w->told < now)
+		w->recheck = 0;
 	for (; r >= 0 && w->told < now; w->told++)
 		r = print_event("oom", st->id, NULL, e);
 	return r;
+}
+
+/* Milliseconds until the time, or until OOM kills are to be looked at again. */
+static int wait_ms(const struct watch *w, uint64_t until_ns)
+{
+	uint64_t now = time_mono_ns();
+	uint64_t ms = now < until_ns ? (until_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
+
+	if (w->recheck && ms > RECHECK_MS)
+		return RECHECK_MS;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
 /* Tell OOM kills until the time: 1 once the container's init has ended, else 0. */
 static int wait_until(const struct state *st, struct watch *w, uint64_t until_ns,
 		      struct err *e)
 {
-	for (;;) {
-		uint64_t now = time_mono_ns();
-		uint64_t ms = now < until_ns ? (until_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
+	do {
 		struct pollfd p[] = {
 			{ .fd = w->pidfd, .events = POLLIN }, { .fd = w->oom, .events = POLLIN },
 		};
-		int r = poll(p, ARRAY_LEN(p), ms > INT_MAX ? INT_MAX : (int)ms);
+		int r = poll(p, ARRAY_LEN(p), wait_ms(w, until_ns));
 
 		if (r < 0 && errno != EINTR)
 			return err_sys(e, errno, "wait for the container");
-		if (r > 0) {
-			r = print_ooms(st, w, e);
-			if (r < 0 || p[0].revents)
-				return r < 0 ? r : 1;
-		}
-		if (time_mono_ns() >= until_ns)
-			return 0;
-	}
+		if (r > 0)
+			w->recheck = RECHECKS;
+		else if (w->recheck)
+			w->recheck--;
+		r = print_ooms(st, w, e);
+		if (r < 0 || p[0].revents)
+			return r < 0 ? r : 1;
+	} while (time_mono_ns() < until_ns);
+	return 0;
 }
 
 static int follow(const struct state *st, uint64_t interval_ns, struct err *e)

@@ -100,6 +100,20 @@ static int check_lists(const struct exec_opts *o, struct err *e)
 	return 0;
 }
 
+/* Below the container's group, never beside it. */
+static int check_cgroup(const char *path, struct err *e)
+{
+	const char *p = path ? strrchr(path, ':') : NULL;
+
+	for (p = p ? p + 1 : path; p && *p; p += strcspn(p, "/")) {
+		p += strspn(p, "/");
+		if (strcspn(p, "/") == 2 && strncmp(p, "..", 2) == 0)
+			return err_set(e, EINVAL, "option --cgroup: \"%s\" leaves the container's "
+				       "cgroup", path);
+	}
+	return 0;
+}
+
 static int exec_args_check(struct exec_args *a, const struct call *c, struct err *e)
 {
 	if (a->process && c->argc > 1)
@@ -108,7 +122,8 @@ static int exec_args_check(struct exec_args *a, const struct call *c, struct err
 	if (!a->process && c->argc < 2)
 		return err_set(e, EINVAL, "exec: process args cannot be empty: give a command or "
 			       "--process FILE");
-	return check_lists(&a->o, e);
+	int r = check_cgroup(a->o.cgroup, e);
+	return r < 0 ? r : check_lists(&a->o, e);
 }
 
 static int read_gids(const struct oci_strv *list, struct arena *a, uint32_t **ret,
