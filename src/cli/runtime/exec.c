@@ -117,8 +117,8 @@ static int check_cgroup(const char *path, struct err *e)
 static int exec_args_check(struct exec_args *a, const struct call *c, struct err *e)
 {
 	if (a->process && c->argc > 1)
-		return err_set(e, EINVAL, "exec: both --process %s and the command \"%s\" are given",
-			       a->process, c->argv[1]);
+		return err_set(e, EINVAL, "exec: both --process %s and the command \"%s\" are "
+			       "given", a->process, c->argv[1]);
 	if (!a->process && c->argc < 2)
 		return err_set(e, EINVAL, "exec: process args cannot be empty: give a command or "
 			       "--process FILE");
