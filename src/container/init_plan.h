@@ -54,7 +54,8 @@ struct init_request {
 	unsigned preserve_fds;                  /* 3..3+n-1 stay open */
 	int sync_fd;                            /* SOCK_SEQPACKET to the runtime */
 	int start_fd;                           /* listening SOCK_SEQPACKET unix socket or -1 */
-	int procfs_fd;                          /* of procfs_open() when a label is to be written, or -1 */
+	int procfs_fd;                          /* of procfs_open() when a label is to be
+						 * written, or -1 */
 	bool apparmor, selinux;                 /* which label file the host's LSM has */
 };
 

@@ -187,12 +187,12 @@ static int flags_of(const struct oci_seccomp *s, struct seccomp_program *p, stru
 	p->flags = 0;
 	if (!s->flags.v && flag_supported(SECCOMP_FILTER_FLAG_SPEC_ALLOW))
 		p->flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-	for (size_t i = 0; i < s->flags.n; i++) {
+	for (size_t i = 0; s->flags.v && i < s->flags.n; i++) {
 		int k = name_index(flag_names, s->flags.v[i]);
 
 		if (k < 0)
-			return err_set(e, EINVAL, "linux.seccomp.flags[%zu]: seccomp flag \"%s\" is "
-				       "not known", i, s->flags.v[i]);
+			return err_set(e, EINVAL, "linux.seccomp.flags[%zu]: seccomp flag \"%s\" "
+				       "is not known", i, s->flags.v[i]);
 		p->flags |= flag_values[k];
 	}
 	p->flags &= ~(unsigned)SECCOMP_FILTER_FLAG_TSYNC;
@@ -258,7 +258,7 @@ static int rule_add(scmp_filter_ctx ctx, const struct oci_seccomp_rule *r, uint3
 		    struct err *e)
 {
 	CLEANUP_FREE struct scmp_arg_cmp *cmp = NULL;
-	uint32_t action;
+	uint32_t action = 0;
 
 	int rc = action_of(r->action, &r->errno_ret, &action, e);
 	if (rc < 0)
@@ -427,8 +427,8 @@ static int export_program(scmp_filter_ctx ctx, const struct sock_filter *prologu
 		return err_sys(e, errno, "read the seccomp filter");
 	size_t bytes = (size_t)st.st_size, total = n + bytes / sizeof(struct sock_filter);
 	if (total > BPF_MAXINSNS)
-		return err_set(e, E2BIG, "linux.seccomp: the filter has %zu instructions, the kernel "
-			       "takes %d", total, BPF_MAXINSNS);
+		return err_set(e, E2BIG, "linux.seccomp: the filter has %zu instructions, the "
+			       "kernel takes %d", total, BPF_MAXINSNS);
 
 	CLEANUP_FREE struct sock_filter *f = xcalloc(total, sizeof(*f));
 	memcpy(f, prologue, n * sizeof(*f));
@@ -449,15 +449,15 @@ static void filter_release(scmp_filter_ctx *ctx)
 static int compile(const struct oci_seccomp *s, struct seccomp_program *p, struct err *e)
 {
 	struct sock_filter prologue[PROLOGUE_MAX];
-	uint32_t dflt;
+	uint32_t dflt = 0;
 
 	int r = action_of(s->default_action, &s->default_errno_ret, &dflt, e);
 	if (r < 0)
 		return err_prefix(e, "linux.seccomp.defaultAction");
 	CLEANUP(filter_release) scmp_filter_ctx ctx = seccomp_init(dflt);
 	if (!ctx)
-		return err_set(e, EINVAL, "linux.seccomp.defaultAction: this kernel does not support "
-			       "%s", s->default_action);
+		return err_set(e, EINVAL, "linux.seccomp.defaultAction: this kernel does not "
+			       "support %s", s->default_action);
 	r = fill_filter(ctx, s, dflt, e);
 	if (r < 0)
 		return r;

@@ -145,7 +145,8 @@ bool seccomp_cache_load(int dirfd, const struct buf *key, struct seccomp_program
 	CLEANUP_FD int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	const size_t max = sizeof(struct header) + key->len + BPF_MAXINSNS * sizeof(struct sock_filter);
+	const size_t max = sizeof(struct header) + key->len +
+			   BPF_MAXINSNS * sizeof(struct sock_filter);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
 	    (st.st_mode & 022) || st.st_size <= 0 || (size_t)st.st_size > max) {
 		log_debug("seccomp cache entry %s is not ours: ignored", name);
@@ -183,7 +184,8 @@ static void cache_bound(int dirfd)
 		rewinddir(d);
 		while ((de = readdir(d)))
 			if (de->d_type == DT_REG && unlinkat(dirfd, de->d_name, 0) < 0)
-				log_debug("seccomp cache: unlink %s: %s", de->d_name, err_text(errno));
+				log_debug("seccomp cache: unlink %s: %s", de->d_name,
+					  err_text(errno));
 	}
 	closedir(d);
 }

@@ -585,7 +585,9 @@ static void test_affinity(void **state)
 static void test_cpulist(void **state)
 {
 	unsigned long mask[CPULIST_WORDS];
-	static const char *const bad[] = { "", "a", "1-", "-1", "2-1", "1,,2", "1,", "8192", "1 2" };
+	static const char *const bad[] = {
+		"", "a", "1-", "-1", "2-1", "1,,2", "1,", "8192", "1 2"
+	};
 	struct err e;
 
 	(void)state;
@@ -634,7 +636,8 @@ static void test_preserve_two(void **state)
 	set_args("ls", "/proc/self/fd", NULL);
 	assert_int_equal(init_prepare(&rq, &x, &e), 0);
 	assert_true(x.stub_fd >= 5 && x.plan_fd >= 5);
-	int stub = fcntl(x.stub_fd, F_DUPFD_CLOEXEC, 50), plan = fcntl(x.plan_fd, F_DUPFD_CLOEXEC, 50);
+	int stub = fcntl(x.stub_fd, F_DUPFD_CLOEXEC, 50);
+	int plan = fcntl(x.plan_fd, F_DUPFD_CLOEXEC, 50);
 	init_exec_release(&x);
 	x.stub_fd = stub;
 	x.plan_fd = plan;

@@ -138,23 +138,24 @@ static uint32_t answer(const char *action, struct opt_u64 errno_ret, const char 
 static void test_actions(void **state)
 {
 	const struct opt_u64 none = { 0 }, forty = { true, 40 };
+	static const char allow[] = "SCMP_ACT_ALLOW";
 
 	(void)state;
-	assert_int_equal(answer("SCMP_ACT_KILL", none, "SCMP_ACT_ALLOW"), SECCOMP_RET_KILL_THREAD);
-	assert_int_equal(answer("SCMP_ACT_KILL_THREAD", none, "SCMP_ACT_ALLOW"),
+	assert_int_equal(answer("SCMP_ACT_KILL", none, allow), SECCOMP_RET_KILL_THREAD);
+	assert_int_equal(answer("SCMP_ACT_KILL_THREAD", none, allow),
 			 SECCOMP_RET_KILL_THREAD);
-	assert_int_equal(answer("SCMP_ACT_KILL_PROCESS", none, "SCMP_ACT_ALLOW"),
+	assert_int_equal(answer("SCMP_ACT_KILL_PROCESS", none, allow),
 			 SECCOMP_RET_KILL_PROCESS);
-	assert_int_equal(answer("SCMP_ACT_TRAP", none, "SCMP_ACT_ALLOW"), SECCOMP_RET_TRAP);
-	assert_int_equal(answer("SCMP_ACT_ERRNO", none, "SCMP_ACT_ALLOW"), ERRNO(EPERM));
-	assert_int_equal(answer("SCMP_ACT_ERRNO", forty, "SCMP_ACT_ALLOW"), ERRNO(40));
-	assert_int_equal(answer("SCMP_ACT_TRACE", none, "SCMP_ACT_ALLOW"), SECCOMP_RET_TRACE | EPERM);
-	assert_int_equal(answer("SCMP_ACT_TRACE", forty, "SCMP_ACT_ALLOW"), SECCOMP_RET_TRACE | 40);
-	assert_int_equal(answer("SCMP_ACT_LOG", none, "SCMP_ACT_ALLOW"), SECCOMP_RET_LOG);
-	assert_int_equal(answer("SCMP_ACT_ALLOW", none, "SCMP_ACT_KILL_PROCESS"), SECCOMP_RET_ALLOW);
-	assert_int_equal(answer("SCMP_ACT_NOTIFY", none, "SCMP_ACT_ALLOW"), SECCOMP_RET_USER_NOTIF);
+	assert_int_equal(answer("SCMP_ACT_TRAP", none, allow), SECCOMP_RET_TRAP);
+	assert_int_equal(answer("SCMP_ACT_ERRNO", none, allow), ERRNO(EPERM));
+	assert_int_equal(answer("SCMP_ACT_ERRNO", forty, allow), ERRNO(40));
+	assert_int_equal(answer("SCMP_ACT_TRACE", none, allow), SECCOMP_RET_TRACE | EPERM);
+	assert_int_equal(answer("SCMP_ACT_TRACE", forty, allow), SECCOMP_RET_TRACE | 40);
+	assert_int_equal(answer("SCMP_ACT_LOG", none, allow), SECCOMP_RET_LOG);
+	assert_int_equal(answer(allow, none, "SCMP_ACT_KILL_PROCESS"), SECCOMP_RET_ALLOW);
+	assert_int_equal(answer("SCMP_ACT_NOTIFY", none, allow), SECCOMP_RET_USER_NOTIF);
 	/* The same as the default: skipped, not an error. */
-	assert_int_equal(answer("SCMP_ACT_ALLOW", none, "SCMP_ACT_ALLOW"), SECCOMP_RET_ALLOW);
+	assert_int_equal(answer("SCMP_ACT_ALLOW", none, allow), SECCOMP_RET_ALLOW);
 	assert_int_equal(answer("SCMP_ACT_ERRNO", none, "SCMP_ACT_ERRNO"), ERRNO(EPERM));
 	assert_int_equal(answer("SCMP_ACT_ERRNO", forty, "SCMP_ACT_ERRNO"), ERRNO(40));
 }
@@ -223,7 +224,8 @@ static void test_operators(void **state)
 		{ SCMP_CMP_NE, 5, 0, 5, false }, { SCMP_CMP_NE, 5, 0, 6, true },
 		{ SCMP_CMP_LT, 5, 0, 4, true }, { SCMP_CMP_LT, 5, 0, 5, false },
 		{ SCMP_CMP_LE, 5, 0, 5, true }, { SCMP_CMP_LE, 5, 0, 6, false },
-		{ SCMP_CMP_EQ, 1ULL << 40, 0, 1ULL << 40, true }, { SCMP_CMP_EQ, 5, 0, 1ULL << 40 | 5, false },
+		{ SCMP_CMP_EQ, 1ULL << 40, 0, 1ULL << 40, true },
+		{ SCMP_CMP_EQ, 5, 0, 1ULL << 40 | 5, false },
 		{ SCMP_CMP_GE, 5, 0, 5, true }, { SCMP_CMP_GE, 5, 0, 4, false },
 		{ SCMP_CMP_GT, 5, 0, 1ULL << 40, true }, { SCMP_CMP_GT, 5, 0, 5, false },
 		{ SCMP_CMP_MASKED_EQ, 0xf0, 0x10, 0x1f, true },
@@ -233,11 +235,16 @@ static void test_operators(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct cmp_case *c = &cases[i];
-		struct oci_seccomp_arg a = { .index = 2, .value = c->value, .value_two = c->two, .op = c->op };
-		struct oci_seccomp_rule r = { .names = STRV("personality"), .action = "SCMP_ACT_ERRNO",
-					      .args = &a, .n_args = 1 };
-		struct oci_seccomp s = { .default_action = "SCMP_ACT_ALLOW", .syscalls = &r,
-					 .n_syscalls = 1 };
+		struct oci_seccomp_arg a = {
+			.index = 2, .value = c->value, .value_two = c->two, .op = c->op,
+		};
+		struct oci_seccomp_rule r = {
+			.names = STRV("personality"), .action = "SCMP_ACT_ERRNO",
+			.args = &a, .n_args = 1,
+		};
+		struct oci_seccomp s = {
+			.default_action = "SCMP_ACT_ALLOW", .syscalls = &r, .n_syscalls = 1,
+		};
 		struct seccomp_program p = compile(&s, -1);
 
 		assert_int_equal(ask_arg(&p, SYS_personality, 2, c->arg),
@@ -254,7 +261,9 @@ static void test_several_args(void **state)
 	};
 	struct oci_seccomp_rule r = { .names = STRV("socket"), .action = "SCMP_ACT_ALLOW",
 				      .args = a, .n_args = 2 };
-	struct oci_seccomp s = { .default_action = "SCMP_ACT_ERRNO", .syscalls = &r, .n_syscalls = 1 };
+	struct oci_seccomp s = {
+		.default_action = "SCMP_ACT_ERRNO", .syscalls = &r, .n_syscalls = 1,
+	};
 	struct seccomp_program p = compile(&s, -1);
 
 	(void)state;
@@ -268,7 +277,9 @@ static void test_several_args(void **state)
 	a[1].index = 1;
 	p = compile(&s, -1);
 	assert_int_equal(ask_arg(&p, SYS_socket, 0, 1), ERRNO(EPERM));
-	const struct seccomp_data d = { .nr = SYS_socket, .arch = AUDIT_ARCH_X86_64, .args = { 1, 2 } };
+	const struct seccomp_data d = {
+		.nr = SYS_socket, .arch = AUDIT_ARCH_X86_64, .args = { 1, 2 },
+	};
 	assert_int_equal(ask_data(&p, &d), SECCOMP_RET_ALLOW);
 	seccomp_program_release(&p);
 }
@@ -339,7 +350,9 @@ static void test_errors(void **state)
 {
 	struct oci_seccomp_arg a = { .index = 6, .op = SCMP_CMP_EQ };
 	struct oci_seccomp_rule r = { .names = STRV("read"), .action = "SCMP_ACT_DANCE" };
-	struct oci_seccomp s = { .default_action = "SCMP_ACT_ALLOW", .syscalls = &r, .n_syscalls = 1 };
+	struct oci_seccomp s = {
+		.default_action = "SCMP_ACT_ALLOW", .syscalls = &r, .n_syscalls = 1,
+	};
 
 	(void)state;
 	expect_error(&s, "linux.seccomp.syscalls[0]: \"SCMP_ACT_DANCE\" is not an action");
@@ -361,7 +374,8 @@ static void test_errors(void **state)
 	expect_error(&s, "linux.seccomp.architectures[1]: \"SCMP_ARCH_PDP11\" is not known");
 	s.architectures.n = 0;
 	s.flags = (struct oci_strv)STRV("SECCOMP_FILTER_FLAG_FLY");
-	expect_error(&s, "linux.seccomp.flags[0]: seccomp flag \"SECCOMP_FILTER_FLAG_FLY\" is not known");
+	expect_error(&s, "linux.seccomp.flags[0]: seccomp flag \"SECCOMP_FILTER_FLAG_FLY\" is "
+		     "not known");
 }
 
 static void test_all_archs(void **state)
@@ -369,7 +383,8 @@ static void test_all_archs(void **state)
 	(void)state;
 	for (const char *const *a = seccomp_known_archs(); *a; a++) {
 		struct oci_seccomp s = {
-			.default_action = "SCMP_ACT_ERRNO", .syscalls = &some_calls, .n_syscalls = 1,
+			.default_action = "SCMP_ACT_ERRNO",
+			.syscalls = &some_calls, .n_syscalls = 1,
 			.architectures = STRV(*a),
 		};
 		struct seccomp_program p;
@@ -524,7 +539,8 @@ static void test_cache_bad_entries(void **state)
 	}
 	for (off_t n = 0; n < st.st_size; n += 5) {
 		good[n] ^= 1;
-		assert_int_equal(file_replace_at(cache_fd, name, good, (size_t)st.st_size, 0600), 0);
+		int r = file_replace_at(cache_fd, name, good, (size_t)st.st_size, 0600);
+		assert_int_equal(r, 0);
 		good[n] ^= 1;
 		check_ignored("flipped", inode_of(name), name);
 	}
@@ -551,7 +567,9 @@ static void test_cache_bad_entries(void **state)
 
 static void test_cache_bound(void **state)
 {
-	struct oci_seccomp s = { .default_action = "SCMP_ACT_ERRNO", .default_errno_ret = { true, 1 } };
+	struct oci_seccomp s = {
+		.default_action = "SCMP_ACT_ERRNO", .default_errno_ret = { true, 1 },
+	};
 
 	(void)state;
 	for (s.default_errno_ret.v = 1; s.default_errno_ret.v < 300; s.default_errno_ret.v++) {
@@ -562,7 +580,8 @@ static void test_cache_bound(void **state)
 	}
 	cache_clear();
 	/* Nowhere to write: only slower. */
-	struct seccomp_program p = compile(&s, open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	CLEANUP_FD int nowhere = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct seccomp_program p = compile(&s, nowhere);
 	seccomp_program_release(&p);
 }
 

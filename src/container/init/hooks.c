@@ -5,7 +5,7 @@
  * Spec: config.md#startContainer-hooks, runtime.md#lifecycle step 8.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "container/init/init.h"
+
+#define HOOK_STACK_BYTES 16384
 
 static int pid_digits(int pid, char text[PID_TEXT_MAX])
 {
@@ -72,22 +74,32 @@ static int state_fd(const struct init *in)
 	return fd;
 }
 
-/* In the vforked child.  Only exec's failure comes back, through *code. */
-static _Noreturn void hook_exec(struct init *in, const struct plan_hook *h, int stdin_fd,
-				volatile int *code)
+struct hook_child {
+	struct init *in;
+	const struct plan_hook *hook;
+	int stdin_fd;
+	int code;               /* errno when it could not exec */
+};
+
+/* In the child, whose memory is ours: only exec's failure comes back, in code. */
+static int hook_exec(void *arg)
 {
+	struct hook_child *c = arg;
+	struct init *in = c->in;
+	const struct plan_hook *h = c->hook;
+
 	setsid();               /* so that a timeout reaches its children as well */
-	if (lseek(stdin_fd, 0, SEEK_SET) < 0 || dup2(stdin_fd, STDIN_FILENO) < 0 ||
+	if (lseek(c->stdin_fd, 0, SEEK_SET) < 0 || dup2(c->stdin_fd, STDIN_FILENO) < 0 ||
 	    ids_caps_raise(in) < 0 || ids_caps_final(in) < 0) {
-		*code = errno;
-		_exit(1);
+		c->code = errno;
+		return 1;
 	}
 	for (unsigned fd = 3; fd < 3 + in->plan->preserve_fds; fd++)
 		close((int)fd);
 	task_signals_default();
 	execve(plan_str(in, h->path), plan_array(in, h->args), plan_array(in, h->env));
-	*code = errno;
-	_exit(1);
+	c->code = errno;
+	return 1;
 }
 
 static int64_t mono_ms(void)
@@ -121,24 +133,15 @@ static int hook_wait(pid_t pid, int timeout_s, int *status)
 	}
 }
 
-/* *code is set when the child could not exec: vfork shares our memory. */
-static pid_t hook_spawn(struct init *in, const struct plan_hook *h, int stdin_fd,
-			volatile int *code)
-{
-	pid_t pid = vfork();
-
-	if (pid == 0)
-		hook_exec(in, h, stdin_fd, code);
-	return pid;
-}
-
 static int hook_run(struct init *in, uint32_t index, const struct plan_hook *h, int stdin_fd)
 {
+	static _Alignas(16) char stack[HOOK_STACK_BYTES];
 	const char *path = plan_str(in, h->path);
-	volatile int code = 0;
+	struct hook_child c = { .in = in, .hook = h, .stdin_fd = stdin_fd };
 	int status = 0;
 
-	pid_t pid = hook_spawn(in, h, stdin_fd, &code);
+	/* As vfork(2), on a stack of its own: we go on when it has exec'd or is gone. */
+	pid_t pid = clone(hook_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &c);
 	if (pid < 0)
 		return init_err_sys(in, errno, "fork for startContainer hook #%u", index);
 	int r = hook_wait(pid, h->timeout_s, &status);
@@ -151,8 +154,8 @@ static int hook_run(struct init *in, uint32_t index, const struct plan_hook *h, 
 	}
 	if (r < 0)
 		return init_err_sys(in, -r, "wait for startContainer hook #%u", index);
-	if (code)
-		return init_err_sys(in, code, "startContainer hook #%u: exec %s", index, path);
+	if (c.code)
+		return init_err_sys(in, c.code, "startContainer hook #%u: exec %s", index, path);
 	if (WIFSIGNALED(status))
 		return init_err(in, ECANCELED, "startContainer hook #%u %s: killed by signal %d",
 				index, path, WTERMSIG(status));

@@ -97,7 +97,8 @@ static int bounding_drop(struct init *in)
 			break;
 		int code = errno;
 		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
-			return init_err_sys(in, code, "drop capability %d of the bounding set", cap);
+			return init_err_sys(in, code, "drop capability %d of the bounding set",
+					    cap);
 	}
 	return 0;
 }

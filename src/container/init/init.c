@@ -234,7 +234,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = wait_start(&in);
 	if (r == 0)
-		r = become_payload(&in);
+		become_payload(&in);
 	if (in.filtered && in.notify)
 		seccomp_notify_tell(&in);
 	init_end(&in);

@@ -212,13 +212,16 @@ int exe_find(struct init *in)
 		path = PATH_DEFAULT;
 	while (*path && *name) {
 		const char *end = strchrnul(path, ':');
-		size_t n = (size_t)(end - path);
+		size_t n = (size_t)(end - path), k = strlen(name) + 1;
 
-		if (n + 2 + strlen(name) < sizeof(in->exe)) {
-			/* An empty element is the current directory: environ(7). */
-			memcpy(in->exe, n ? path : ".", n ? n : 1);
-			in->exe[n ? n : 1] = '/';
-			strcpy(in->exe + (n ? n : 1) + 1, name);
+		if (n == 0) {           /* the current directory: environ(7) */
+			path = ".";
+			n = 1;
+		}
+		if (n + 1 + k <= sizeof(in->exe)) {
+			memcpy(in->exe, path, n);
+			in->exe[n] = '/';
+			memcpy(in->exe + n + 1, name, k);
 			if (exe_check(in->exe) == 0)
 				return 0;
 		}

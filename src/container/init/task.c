@@ -61,8 +61,8 @@ static int rlimits_raise(struct init *in)
 		struct rlimit now;
 
 		if (l[i].soft > l[i].hard)
-			return init_err(in, EINVAL, "set rlimit %s: soft limit above the hard limit",
-					name);
+			return init_err(in, EINVAL,
+					"set rlimit %s: soft limit above the hard limit", name);
 		if (getrlimit((int)l[i].resource, &now) < 0)
 			return init_err_sys(in, errno, "get rlimit %s", name);
 		if (l[i].hard <= now.rlim_max)
@@ -154,7 +154,7 @@ int task_label(struct init *in)
 		memcpy(text, verb, sizeof(verb) - 1);
 		at = sizeof(verb) - 1;
 	}
-	memcpy(text + at, label, n);
+	memcpy(text + at, label, n + 1);
 
 	int fd = -1;
 	/* attr/apparmor/ is there when LSMs are stacked, Linux 5.8. */

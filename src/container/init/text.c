@@ -14,20 +14,19 @@ static void add(char *to, size_t size, size_t *n, const char *s, size_t len)
 
 static size_t digits(uint64_t v, char buf[20])
 {
-	char *p = buf + 20;
+	size_t len = 1;
 
-	do
-		*--p = (char)('0' + v % 10);
-	while (v /= 10);
-	size_t len = (size_t)(buf + 20 - p);
-	memmove(buf, p, len);
+	for (uint64_t rest = v; rest >= 10; rest /= 10)
+		len++;
+	for (size_t i = len; i > 0; v /= 10)
+		buf[--i] = (char)('0' + v % 10);
 	return len;
 }
 
 /* %s, %.Ns and %.*s of a string, %d, %u, %%. */
 void text_vformat(char *to, size_t size, const char *fmt, va_list ap)
 {
-	char num[20];
+	char num[20] = { 0 };
 	size_t n = 0;
 
 	for (; *fmt; fmt++) {
