@@ -126,16 +126,23 @@ int dev_program(const struct dev_rules *l, struct bpf_insn *ret, size_t max)
 	return b.n > max ? -E2BIG : (int)b.n;
 }
 
+/* The kernel refuses bytes that are not zero past the part it reads, and an
+ * initializer need not clear more of a union than one member. */
+static void attr_clear(union bpf_attr *attr)
+{
+	memset(attr, 0, sizeof(*attr));
+}
+
 static int load(const struct bpf_insn *insns, size_t n)
 {
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
-		.insns = (uintptr_t)insns,
-		.insn_cnt = (uint32_t)n,
-		.license = (uintptr_t)"Apache-2.0",
-		.prog_name = PROGRAM_NAME,
-	};
+	union bpf_attr attr;
 
+	attr_clear(&attr);
+	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	attr.insns = (uintptr_t)insns;
+	attr.insn_cnt = (uint32_t)n;
+	attr.license = (uintptr_t)"Apache-2.0";
+	strcpy(attr.prog_name, PROGRAM_NAME);
 	return sys_bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
@@ -159,13 +166,17 @@ int dev_program_load(const struct bpf_insn *insns, size_t n)
 /* Descriptor of an attached program if it is one of ours, else -1. */
 static int our_program(uint32_t id)
 {
-	union bpf_attr attr = { .prog_id = id };
 	struct bpf_prog_info info = { 0 };
-	int fd = sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr, sizeof(attr));
+	union bpf_attr attr;
+	int fd;
+
+	attr_clear(&attr);
+	attr.prog_id = id;
+	fd = sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr, sizeof(attr));
 
 	if (fd < 0)
 		return -1;
-	attr = (union bpf_attr){ 0 };
+	attr_clear(&attr);
 	attr.info.bpf_fd = (uint32_t)fd;
 	attr.info.info_len = sizeof(info);
 	attr.info.info = (uintptr_t)&info;
@@ -181,9 +192,10 @@ static int our_program(uint32_t id)
 static int old_program(int dirfd)
 {
 	uint32_t ids[PROGRAMS_MAX] = { 0 };
-	union bpf_attr attr = { 0 };
+	union bpf_attr attr;
 	int fd = -1;
 
+	attr_clear(&attr);
 	attr.query.target_fd = (uint32_t)dirfd;
 	attr.query.attach_type = BPF_CGROUP_DEVICE;
 	attr.query.prog_ids = (uintptr_t)ids;
@@ -199,10 +211,11 @@ static int attach(const char *dir, int prog)
 {
 	CLEANUP_FD int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_FD int old = -1;
-	union bpf_attr attr = { 0 };
+	union bpf_attr attr;
 
 	if (dirfd < 0)
 		return -errno;
+	attr_clear(&attr);
 	old = old_program(dirfd);
 	attr.target_fd = (uint32_t)dirfd;
 	attr.attach_bpf_fd = (uint32_t)prog;
