@@ -51,7 +51,6 @@ struct creation {
 	struct rootfs *rootfs;          /* NULL when a mount namespace is joined */
 	struct seccomp_program seccomp;
 	struct init_exec init;
-	unsigned preserve;              /* descriptors from 3 on that the program keeps */
 	int sync_p, sync_c;             /* the pair: runtime's end, child's end */
 	int listen_fd;                  /* start.sock */
 	int console_sock;               /* takes the pty's master, or -1 */

@@ -31,9 +31,7 @@
 #include "container/create.h"
 #include "container/exec_process.h"
 #include "container/foreground.h"
-#include "container/inherit.h"
 #include "container/label.h"
-#include "container/preserve.h"
 #include "container/sync.h"
 #include "sys/calls.h"
 
@@ -46,7 +44,6 @@ struct exec_run {
 	struct arena arena;
 	struct seccomp_program seccomp;
 	struct init_exec init;
-	unsigned preserve;              /* descriptors from 3 on that the process keeps */
 	unsigned join;                  /* CLONE_NEW* to enter */
 	int init_pidfd;                 /* the container's init */
 	int sync_p, sync_c, console_sock, console_here, listener_fd, label_fd;
@@ -168,14 +165,10 @@ static bool setgroups_denied(pid_t pid)
 static int exec_prepare_init(struct exec_run *x, struct err *e)
 {
 	CLEANUP_FREE char *notify = NULL;
-	unsigned fds;
 
-	int r = inherit_fds(x->o->preserve_fds, 0, &fds, e);
-	if (r < 0)
-		return r;
 	if (x->spec.os.seccomp) {
 		CLEANUP_FD int cache = seccomp_cache_open(x->rt);
-		r = seccomp_compile(x->spec.os.seccomp, cache, &x->seccomp, e);
+		int r = seccomp_compile(x->spec.os.seccomp, cache, &x->seccomp, e);
 		if (r < 0)
 			return r;
 		x->listener_fd = seccomp_listener_connect(x->spec.os.seccomp, &x->seccomp, e);
@@ -195,11 +188,11 @@ static int exec_prepare_init(struct exec_run *x, struct err *e)
 		.setsid = true,
 		.set_ctty = x->process->terminal,
 		.userns_setgroups_denied = (x->join & CLONE_NEWUSER) && setgroups_denied(x->st.pid),
-		.preserve_fds = fds,
+		.preserve_fds = x->preserve,
 		.sync_fd = x->sync_c,
 		.start_fd = -1,
 	};
-	r = label_reserve(&rq, &x->label_fd, e);
+	int r = label_reserve(&rq, &x->label_fd, e);
 	if (r < 0)
 		return r;
 	return init_prepare(&rq, &x->init, e);
@@ -248,9 +241,6 @@ static int exec_prepare(struct exec_run *x, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	r = exec_process_build(x->o, x->spec.process, &x->arena, &x->process, e);
-	if (r < 0)
-		return r;
-	r = preserve_fds(x->o->preserve_fds, x->process, &x->arena, &x->preserve, e);
 	if (r < 0)
 		return r;
 	if (x->st.cgroup.mode != CGROUP_MODE_NONE) {

@@ -21,10 +21,8 @@
 #include "container/console.h"
 #include "container/create.h"
 #include "container/exe.h"
-#include "container/inherit.h"
 #include "container/lifecycle.h"
 #include "container/notify.h"
-#include "container/preserve.h"
 
 char *creation_state_json(const struct creation *c, enum container_status s)
 {
@@ -237,11 +235,7 @@ static int prepare_init(struct creation *c, struct err *e)
 	const struct oci_hooks *start_hooks = &c->spec.hooks[OCI_HOOK_START_CONTAINER];
 	bool terminal = c->spec.process && c->spec.process->terminal;
 	CLEANUP_FREE char *state = NULL, *notify = NULL;
-	unsigned listen = inherit_listen(c->spec.process, &c->spec.arena), fds;
 
-	int r = inherit_fds(c->o->preserve_fds, listen, &fds, e);
-	if (r < 0)
-		return r;
 	if (start_hooks->n)
 		state = creation_state_json(c, STATUS_CREATED);
 	if (c->seccomp.has_notify) {
@@ -259,12 +253,12 @@ static int prepare_init(struct creation *c, struct err *e)
 		.set_ctty = terminal,
 		.userns_setgroups_denied = (c->ns.create & CLONE_NEWUSER) &&
 					   userns_denies_setgroups(&c->spec, c->rt->rootless),
-		.preserve_fds = fds,
+		.preserve_fds = c->preserve,
 		.sync_fd = c->sync_c,
 		.start_fd = c->listen_fd,
 	};
 	init_request_linux(&rq, &c->spec);
-	r = label_reserve(&rq, &c->label_fd, e);
+	int r = label_reserve(&rq, &c->label_fd, e);
 	if (r < 0)
 		return r;
 	return init_prepare(&rq, &c->init, e);
@@ -298,9 +292,6 @@ int creation_prepare(struct creation *c, const char *id, struct err *e)
 			return c->console_sock;
 	}
 	r = check_console(c, e);
-	if (r < 0)
-		return r;
-	r = preserve_fds(c->o->preserve_fds, c->spec.process, &c->spec.arena, &c->preserve, e);
 	if (r < 0)
 		return r;
 	if (notify_host_socket()) {
