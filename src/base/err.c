@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Here they are defined, not called: see the end of err.h. */
+#undef err_set
+#undef err_sys
+#undef err_prefix
+
 const char *err_text(int code)
 {
 	/* glibc capitalises; Docker and containerd match Go's lower case. */

@@ -39,3 +39,19 @@ int err_prefix(struct err *e, const char *fmt, ...)
  * Go prints it ("no such file or directory"), from a table; never NULL.
  */
 const char *err_text(int code);
+
+#ifdef __clang_analyzer__
+/*
+ * clang-tidy does not know that codes are positive, and would follow every failure on as
+ * a success with nothing filled in.
+ */
+static inline int err_negative(int r)
+{
+	if (r >= 0)
+		__builtin_unreachable();
+	return r;
+}
+#define err_set(...) err_negative(err_set(__VA_ARGS__))
+#define err_sys(...) err_negative(err_sys(__VA_ARGS__))
+#define err_prefix(...) err_negative(err_prefix(__VA_ARGS__))
+#endif

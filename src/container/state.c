@@ -313,8 +313,8 @@ int proc_stat_read(pid_t pid, char *ret_state, unsigned long long *ret_start)
 /* Is the init there, ours and not a zombie? */
 static bool init_alive(const struct state *st)
 {
-	unsigned long long start;
-	char s;
+	unsigned long long start = 0;
+	char s = 0;
 
 	if (st->pid <= 0 || proc_stat_read(st->pid, &s, &start) < 0)
 		return false;
