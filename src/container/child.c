@@ -23,6 +23,7 @@
 #include "container/hooks.h"
 #include "container/sync.h"
 #include "sys/calls.h"
+#include "sys/inroot.h"
 #include "sys/netlink.h"
 
 /* keyctl(2): possessor and user may do all, so the program can use its own keyring. */
@@ -184,6 +185,17 @@ static int enter_namespaces(struct creation *c, struct err *e)
 	return 0;
 }
 
+/* isle-init makes a missing cwd, but below a read-only root that would be too late. */
+static int make_cwd(const struct creation *c, struct err *e)
+{
+	const char *cwd = c->spec.process ? c->spec.process->cwd : NULL;
+
+	if (!c->rootfs || !c->spec.root_readonly || !cwd)
+		return 0;
+	CLEANUP_FD int fd = inroot_mkdir_all(rootfs_fd(c->rootfs), cwd, 0755);
+	return fd < 0 ? err_sys(e, -fd, "mkdir cwd %s", cwd) : 0;
+}
+
 static int build(struct creation *c, struct err *e)
 {
 	int r = make_namespaces(c, e);
@@ -204,6 +216,9 @@ static int build(struct creation *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (c->rootfs && (r = rootfs_setup(c->rootfs, e)) < 0)
+		return r;
+	r = make_cwd(c, e);
+	if (r < 0)
 		return r;
 	r = open_console(c, e);
 	if (r < 0)
