@@ -31,6 +31,7 @@
 #include "container/create.h"
 #include "container/exec_process.h"
 #include "container/foreground.h"
+#include "container/inherit.h"
 #include "container/label.h"
 #include "container/sync.h"
 #include "sys/calls.h"
@@ -165,10 +166,14 @@ static bool setgroups_denied(pid_t pid)
 static int exec_prepare_init(struct exec_run *x, struct err *e)
 {
 	CLEANUP_FREE char *notify = NULL;
+	unsigned fds;
 
+	int r = inherit_fds(x->o->preserve_fds, 0, &fds, e);
+	if (r < 0)
+		return r;
 	if (x->spec.os.seccomp) {
 		CLEANUP_FD int cache = seccomp_cache_open(x->rt);
-		int r = seccomp_compile(x->spec.os.seccomp, cache, &x->seccomp, e);
+		r = seccomp_compile(x->spec.os.seccomp, cache, &x->seccomp, e);
 		if (r < 0)
 			return r;
 		x->listener_fd = seccomp_listener_connect(x->spec.os.seccomp, &x->seccomp, e);
@@ -188,11 +193,11 @@ static int exec_prepare_init(struct exec_run *x, struct err *e)
 		.setsid = true,
 		.set_ctty = x->process->terminal,
 		.userns_setgroups_denied = (x->join & CLONE_NEWUSER) && setgroups_denied(x->st.pid),
-		.preserve_fds = x->preserve,
+		.preserve_fds = fds,
 		.sync_fd = x->sync_c,
 		.start_fd = -1,
 	};
-	int r = label_reserve(&rq, &x->label_fd, e);
+	r = label_reserve(&rq, &x->label_fd, e);
 	if (r < 0)
 		return r;
 	return init_prepare(&rq, &x->init, e);

@@ -21,6 +21,7 @@
 #include "container/console.h"
 #include "container/create.h"
 #include "container/exe.h"
+#include "container/inherit.h"
 #include "container/lifecycle.h"
 #include "container/notify.h"
 
@@ -235,7 +236,11 @@ static int prepare_init(struct creation *c, struct err *e)
 	const struct oci_hooks *start_hooks = &c->spec.hooks[OCI_HOOK_START_CONTAINER];
 	bool terminal = c->spec.process && c->spec.process->terminal;
 	CLEANUP_FREE char *state = NULL, *notify = NULL;
+	unsigned listen = inherit_listen(c->spec.process, &c->spec.arena), fds;
 
+	int r = inherit_fds(c->o->preserve_fds, listen, &fds, e);
+	if (r < 0)
+		return r;
 	if (start_hooks->n)
 		state = creation_state_json(c, STATUS_CREATED);
 	if (c->seccomp.has_notify) {
@@ -253,12 +258,12 @@ static int prepare_init(struct creation *c, struct err *e)
 		.set_ctty = terminal,
 		.userns_setgroups_denied = (c->ns.create & CLONE_NEWUSER) &&
 					   userns_denies_setgroups(&c->spec, c->rt->rootless),
-		.preserve_fds = c->preserve,
+		.preserve_fds = fds,
 		.sync_fd = c->sync_c,
 		.start_fd = c->listen_fd,
 	};
 	init_request_linux(&rq, &c->spec);
-	int r = label_reserve(&rq, &c->label_fd, e);
+	r = label_reserve(&rq, &c->label_fd, e);
 	if (r < 0)
 		return r;
 	return init_prepare(&rq, &c->init, e);
