@@ -1,5 +1,7 @@
 /* oci/spec_linux.c - config-linux.md, but for resources and seccomp */
+#include <ctype.h>
 #include <linux/mempolicy.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
 
@@ -9,6 +11,8 @@
 
 /* linux/mempolicy.h, Linux 6.9 */
 #define MPOL_WEIGHTED_INTERLEAVE_NR 6
+/* MAX_NUMNODES of the largest configuration, 1 << CONFIG_NODES_SHIFT */
+#define MPOL_NODES_MAX 1024
 
 static const struct oci_name ns_names[] = {
 	{ "pid", OCI_NS_PID }, { "network", OCI_NS_NETWORK }, { "mount", OCI_NS_MOUNT },
@@ -158,32 +162,72 @@ static const struct oci_name mpol_flag_names[] = {
 
 static const struct oci_field mpol_fields[] = {
 	F_ENUM_TEXT("mode", struct oci_memory_policy, mode_nr, mode, mpol_names,
-		    .flags = OCI_REQUIRED),
+		    .words = "invalid memory policy mode"),
 	F_STRING("nodes", struct oci_memory_policy, nodes),
-	F_FLAGS("flags", struct oci_memory_policy, flags, mpol_flag_names),
+	F_FLAGS("flags", struct oci_memory_policy, flags, mpol_flag_names,
+		.words = "invalid memory policy flag"),
 	F_END
 };
 
-/* set_mempolicy(2): what the kernel answers with a bare EINVAL. */
-static int check_mpol(const struct oci_walk *w, const struct json_node *v, void *object)
+/* "0-1,3": numbers below the kernel's limit of nodes. */
+static bool nodes_ok(const char *s)
 {
-	const struct oci_memory_policy *m = object;
+	char *end;
+
+	for (;; s = end + 1) {
+		if (!isdigit((unsigned char)*s))
+			return false;
+		unsigned long first = strtoul(s, &end, 10), last = first;
+
+		if (*end == '-' && !isdigit((unsigned char)end[1]))
+			return false;
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		if (first > last || last >= MPOL_NODES_MAX)
+			return false;
+		if (*end != ',')
+			return *end == '\0';
+	}
+}
+
+/* What set_mempolicy(2) would refuse without saying why; NULL when nothing. */
+static const char *mpol_refused(const struct oci_memory_policy *m)
+{
 	const uint64_t both = MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES;
 	bool none = m->mode_nr == MPOL_DEFAULT || m->mode_nr == MPOL_LOCAL;
 
 	if (none && m->nodes)
-		return oci_walk_error(w, v, "nodes", "%s takes no nodes", m->mode);
+		return "the mode takes no nodes";
 	if (!none && m->mode_nr != MPOL_PREFERRED && !m->nodes)
-		return oci_walk_error(w, v, "nodes", "%s needs at least one node", m->mode);
+		return "the mode needs at least one node";
 	if ((m->flags & both) == both)
-		return oci_walk_error(w, v, "flags",
-				      "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude "
-				      "each other");
+		return "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other";
 	if ((m->flags & MPOL_F_NUMA_BALANCING) && m->mode_nr != MPOL_BIND &&
 	    m->mode_nr != MPOL_PREFERRED_MANY)
-		return oci_walk_error(w, v, "flags",
-				      "MPOL_F_NUMA_BALANCING needs MPOL_BIND or "
-				      "MPOL_PREFERRED_MANY");
+		return "MPOL_F_NUMA_BALANCING needs MPOL_BIND or MPOL_PREFERRED_MANY";
+	return NULL;
+}
+
+static int check_mpol(const struct oci_walk *w, const struct json_node *v, void *object)
+{
+	struct oci_memory_policy *m = object;
+
+	/* An empty object asks for nothing, as runc has it. */
+	if (!m->mode && !m->nodes && !m->flags) {
+		m->set = false;
+		return 0;
+	}
+	if (!m->mode)
+		return oci_walk_error(w, v, "mode", "invalid memory policy mode: required, but "
+				      "missing");
+	if (m->nodes && !nodes_ok(m->nodes))
+		return oci_walk_error(w, json_tree_member(v, "nodes"), "nodes",
+				      "invalid memory policy node: expected a list like 0-1,3, "
+				      "found \"%.80s\"", m->nodes);
+	const char *refused = mpol_refused(m);
+	if (refused)
+		return oci_walk_error(w, v, NULL, "set_mempolicy(%s): invalid argument: %s",
+				      m->mode, refused);
 	return 0;
 }
 

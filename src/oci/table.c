@@ -170,9 +170,10 @@ static int read_strings(const struct oci_walk *w, const struct oci_field *f,
 }
 
 /* "expected one of a, b, c, found ..." */
-static int name_error(const struct oci_walk *w, const struct oci_name *names,
+static int name_error(const struct oci_walk *w, const struct oci_field *f,
 		      const struct json_node *v)
 {
+	const struct oci_name *names = f->names;
 	CLEANUP(buf_release) struct buf b = BUF_INIT(ERR_MSG_MAX);
 
 	for (size_t i = 0; names[i].name; i++)
@@ -180,7 +181,8 @@ static int name_error(const struct oci_walk *w, const struct oci_name *names,
 	if (b.len == 0)
 		return oci_walk_error(w, v, NULL, "no value is defined for it, found \"%.80s\"",
 				      v->s);
-	return oci_walk_error(w, v, NULL, "expected one of %s, found \"%.80s\"", b.data, v->s);
+	return oci_walk_error(w, v, NULL, "%s%sexpected one of %s, found \"%.80s\"",
+			      f->words ? f->words : "", f->words ? ": " : "", b.data, v->s);
 }
 
 static int read_name(const struct oci_walk *w, const struct oci_field *f,
@@ -191,7 +193,7 @@ static int read_name(const struct oci_walk *w, const struct oci_field *f,
 	if (r < 0)
 		return r;
 	*ret = oci_name_number(f->names, v->s);
-	return *ret < 0 ? name_error(w, f->names, v) : 0;
+	return *ret < 0 ? name_error(w, f, v) : 0;
 }
 
 static int read_enum(const struct oci_walk *w, const struct oci_field *f,

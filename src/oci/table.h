@@ -65,6 +65,7 @@ struct oci_field {
 	uint64_t max;
 	const struct oci_name *names;
 	const struct oci_table *sub;
+	const char *words;      /* ENUM, FLAGS: what runc calls a bad one, "invalid ..." */
 	const char *section;    /* coverage: when not the table's */
 	const char *note;       /* coverage: what becomes of it; NULL is "applied" */
 };
@@ -126,8 +127,8 @@ int64_t oci_name_number(const struct oci_name *names, const char *name);
 /* A string that must be of the table; only the string is kept. */
 #define F_WORD(k, T, m, table, ...) { .key = k, .type = OCI_ENUM, .offset = OCI_NOWHERE, \
 	.text = offsetof(T, m), .names = table, __VA_ARGS__ }
-#define F_FLAGS(k, T, m, table) { .key = k, .type = OCI_FLAGS, .offset = offsetof(T, m), \
-	.names = table }
+#define F_FLAGS(k, T, m, table, ...) { .key = k, .type = OCI_FLAGS, \
+	.offset = offsetof(T, m), .names = table, __VA_ARGS__ }
 #define F_STRINGS(k, T, m, ...) { .key = k, .type = OCI_STRINGS, .offset = offsetof(T, m), \
 	__VA_ARGS__ }
 #define F_IDS(k, T, v, n) { .key = k, .type = OCI_IDS, .offset = OCI_LIST_AT(T, v, n) }

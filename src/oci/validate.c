@@ -169,7 +169,7 @@ static int check_net_devices(const struct oci_spec *spec, struct err *e)
 
 	if (os->n_net_devices > 0 && !oci_ns_find(spec, OCI_NS_NETWORK))
 		return broken(spec, e, path,
-			      "unable to move network devices without a private NET namespace");
+			      "unable to move network devices without a NET namespace");
 	for (size_t i = 0; i < os->n_net_devices; i++) {
 		const struct oci_net_device *d = &os->net_devices[i];
 

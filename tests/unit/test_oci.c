@@ -468,7 +468,8 @@ static const struct {
 	  "SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD, SCMP_ACT_TRAP, SCMP_ACT_ERRNO, "
 	  "SCMP_ACT_TRACE, SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_NOTIFY, found \"ALLOW\"" },
 	{ LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_BIND\", \"nodes\": \"0\", "
-		"\"flags\": [\"MPOL_F_X\"]}"), "c:4: linux.memoryPolicy.flags[0]: expected one of "
+		"\"flags\": [\"MPOL_F_X\"]}"),
+	  "c:4: linux.memoryPolicy.flags[0]: invalid memory policy flag: expected one of "
 	  "MPOL_F_STATIC_NODES, MPOL_F_RELATIVE_NODES, MPOL_F_NUMA_BALANCING, "
 	  "found \"MPOL_F_X\"" },
 	{ DOC("\"vm\": {\"kernel\": {\"path\": \"/k\"}, \"image\": {\"path\": \"/i\", "
@@ -537,21 +538,39 @@ static const struct {
 	{ LINUX("\"intelRdt\": {\"closID\": \"a/b\"}"), "c:4: linux.intelRdt.closID: expected the "
 	  "name of a directory, found \"a/b\"" },
 	{ LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_LOCAL\", \"nodes\": \"0\"}"),
-	  "c:4: linux.memoryPolicy.nodes: MPOL_LOCAL takes no nodes" },
+	  "c:4: linux.memoryPolicy: set_mempolicy(MPOL_LOCAL): invalid argument: the mode takes "
+	  "no nodes" },
 	{ LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_INTERLEAVE\"}"),
-	  "c:4: linux.memoryPolicy.nodes: MPOL_INTERLEAVE needs at least one node" },
+	  "c:4: linux.memoryPolicy: set_mempolicy(MPOL_INTERLEAVE): invalid argument: the mode "
+	  "needs at least one node" },
 	{ LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_BIND\", \"nodes\": \"0\", \"flags\": "
 		"[\"MPOL_F_STATIC_NODES\", \"MPOL_F_RELATIVE_NODES\"]}"),
-	  "c:4: linux.memoryPolicy.flags: MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude "
-	  "each other" },
+	  "c:4: linux.memoryPolicy: set_mempolicy(MPOL_BIND): invalid argument: "
+	  "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other" },
 	{ LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_PREFERRED\", \"nodes\": \"0\", \"flags\": "
 		"[\"MPOL_F_NUMA_BALANCING\"]}"),
-	  "c:4: linux.memoryPolicy.flags: MPOL_F_NUMA_BALANCING needs MPOL_BIND or "
-	  "MPOL_PREFERRED_MANY" },
+	  "c:4: linux.memoryPolicy: set_mempolicy(MPOL_PREFERRED): invalid argument: "
+	  "MPOL_F_NUMA_BALANCING needs MPOL_BIND or MPOL_PREFERRED_MANY" },
+	{ LINUX("\"memoryPolicy\": {\"nodes\": \"0-7\"}"),
+	  "c:4: linux.memoryPolicy.mode: invalid memory policy mode: required, but missing" },
+	{ LINUX("\"memoryPolicy\": {\"mode\": \"INTERLEAVE\"}"),
+	  "c:4: linux.memoryPolicy.mode: invalid memory policy mode: expected one of "
+	  "MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL, "
+	  "MPOL_PREFERRED_MANY, MPOL_WEIGHTED_INTERLEAVE, found \"INTERLEAVE\"" },
+#define NODES(list) { LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_BIND\", " \
+			    "\"nodes\": \"" list "\"}"), \
+	"c:4: linux.memoryPolicy.nodes: invalid memory policy node: expected a list like " \
+	"0-1,3, found \"" list "\"" }
+	NODES("0-9876543210"), NODES("1024"), NODES("99999999999999999999"), NODES("1,"),
+	NODES(",1"), NODES("1-"), NODES("-1"), NODES("2-1"), NODES("x"), NODES("0 1"),
 	{ SECCOMP("\"syscalls\": [{\"names\": [], \"action\": \"SCMP_ACT_LOG\"}]"),
 	  "c:5: linux.seccomp.syscalls[0].names: expected at least one name" },
 	{ SECCOMP("\"syscalls\": [{\"names\": [\"a\"], \"action\": \"SCMP_ACT_NOTIFY\"}]"),
 	  "c:4: linux.seccomp.listenerPath: required with SCMP_ACT_NOTIFY, but missing" },
+	{ SECCOMP("\"listenerPath\": \"/a\", \"syscalls\": [{\"names\": [\"read\", \"write\"], "
+		  "\"action\": \"SCMP_ACT_NOTIFY\"}]"),
+	  "c:5: linux.seccomp.syscalls[0].names: SCMP_ACT_NOTIFY cannot be used for the write "
+	  "syscall" },
 	{ SECCOMP("\"listenerMetadata\": \"x\""),
 	  "c:4: linux.seccomp.listenerMetadata: needs a listenerPath" },
 	/* versions */
@@ -599,6 +618,10 @@ static void good_edges(void **state)
 		LINUX("\"netDevices\": {\"a\": null}"),
 		RESOURCES("\"pids\": {}, \"devices\": [{\"allow\": true, \"type\": \"\"}]"),
 		LINUX("\"devices\": []"),
+		LINUX("\"memoryPolicy\": {}"),
+		LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_DEFAULT\"}"),
+		LINUX("\"memoryPolicy\": {\"mode\": \"MPOL_BIND\", \"nodes\": \"0-1,3,1023\"}"),
+		SECCOMP("\"listenerPath\": \"/a\", \"listenerMetadata\": \"x\""),
 	};
 
 	(void)state;

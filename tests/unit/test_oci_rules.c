@@ -173,7 +173,7 @@ static void net_devices(void **state)
 		  "\"netDevices\": {\"a\": {}, \"b\": {\"name\": \"c\"}}"), NULL },
 		{ LINUX("\"netDevices\": {\"a\": {}}"),
 		  "c:4: linux.netDevices: unable to move network "
-		  "devices without a private NET namespace" },
+		  "devices without a NET namespace" },
 		{ NS(NEW("network"), "\"netDevices\": {\"a/b\": {}}"),
 		  "c:5: linux.netDevices: invalid network device name \"a/b\"" },
 		{ NS(NEW("network"), "\"netDevices\": {\"\": {}}"),
