@@ -277,6 +277,8 @@ int cgroup_join_self(const struct cgroup *cg, struct err *e)
 
 		if (h->join_fd < 0 || write(h->join_fd, "0", 1) == 1)
 			continue;
+		if (cg->join_may_fail && is_refusal(-errno))
+			continue;
 		if (errno == EBUSY && is_v2_tree(h))
 			return err_set(e, EBUSY, "join cgroup %s: it hands controllers down "
 				       "(cgroup.subtree_control), so it may hold no processes",
@@ -343,6 +345,7 @@ static char *init_group(const struct cgroup_hierarchy *h, pid_t init)
 
 int cgroup_open_join(struct cgroup *cg, const char *sub, pid_t init, struct err *e)
 {
+	cg->join_may_fail = cg->rootless && !sub;
 	for (size_t i = 0; i < cg->n; i++) {
 		struct cgroup_hierarchy *h = &cg->h[i];
 		CLEANUP_FREE char *below = cgroup_clean_path(sub_path(sub, h));
@@ -357,7 +360,7 @@ int cgroup_open_join(struct cgroup *cg, const char *sub, pid_t init, struct err 
 			}
 		}
 		r = open_join(h, below, e);
-		if (r < 0 && !(cg->rootless && is_refusal(r) && !sub))
+		if (r < 0 && !(cg->join_may_fail && is_refusal(r)))
 			return r;
 	}
 	return 0;

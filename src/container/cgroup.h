@@ -39,18 +39,19 @@ struct cgroup {
 	bool rootless;
 	char *unit, *slice;     /* systemd: "isle-ID.scope", parent slice */
 	bool systemd_told;      /* systemd: the scope has been started with its limits */
+	bool join_may_fail;     /* rootless exec: a group out of reach is not entered */
 	struct cgroup_hierarchy h[CGROUP_HIERARCHIES_MAX];
 	size_t n;
 };
 
 struct cgroup_request {
 	enum cgroup_manager manager;
-	bool rootless;          /* a group that cannot be made is then skipped if nothing was asked of it */
+	bool rootless;          /* a group that cannot be made and is not needed is skipped */
 	const char *id;
 	const char *path;       /* linux.cgroupsPath or NULL; "slice:prefix:name" for systemd */
 	const struct oci_resources *resources;  /* or NULL */
 	const struct oci_kvs *annotations;      /* org.systemd.property.* */
-	pid_t systemd_pid;      /* systemd makes scopes around a process: > 0 there */
+	pid_t systemd_pid;      /* CGROUP_SYSTEMD, cgroup_make(): see there */
 };
 
 /*
@@ -67,6 +68,12 @@ MUST_CHECK int cgroup_plan(const struct cgroup_request *rq, struct cgroup *cg,
  * set, but for device rules and what a v1 cpuset must have before a process may
  * enter.  On failure what was made is removed and cg holds no group any more, so
  * that cgroup_kill_all() and cgroup_remove() then do nothing.
+ *
+ * CGROUP_SYSTEMD differs: systemd makes a scope only around a process.  So call it
+ * after clone3(2), systemd_pid being the child, which waits.  When this returns the
+ * child is in every group, join_fd stay -1 and cgroup_join_self() has nothing to do;
+ * only then may the child go on (a cgroup namespace is made after that).  It runs
+ * the helper program isle-systemd and waits for systemd's job, some milliseconds.
  */
 MUST_CHECK int cgroup_make(struct cgroup *cg, const struct cgroup_request *rq,
 			   struct err *e);
@@ -85,7 +92,9 @@ MUST_CHECK int cgroup_set_devices(const struct cgroup *cg, const struct oci_reso
  * Open join_fd of a group loaded from the state.  sub (may be NULL) is a group
  * below it, as "exec --cgroup" has it: "PATH", or on v1 "cpu,memory:PATH".  init is
  * the container's first process: where a v2 group hands controllers down and so
- * cannot hold processes itself, the new one goes where init is.
+ * cannot hold processes itself, the new one goes where init is.  Rootless, a group
+ * that the kernel does not let this user enter (from another session, say) is left
+ * out, as runc does; a sub that was asked for is not.
  */
 MUST_CHECK int cgroup_open_join(struct cgroup *cg, const char *sub, pid_t init,
 				struct err *e);
