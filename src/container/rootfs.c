@@ -178,18 +178,6 @@ int rootfs_setup(struct rootfs *r, struct err *e)
 	return n < 0 ? n : devices_make(r, e);
 }
 
-/* "net.ipv4.ip_forward", or "net/ipv4/conf/eth0.1/mtu": the first separator tells, as
- * for sysctl(8). */
-static void sysctl_path(char *path)
-{
-	size_t n = strcspn(path, "./");
-
-	if (path[n] != '.')
-		return;
-	for (char *p = path; *p; p++)
-		*p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
-}
-
 static int write_sysctls(const struct rootfs *r, struct err *e)
 {
 	const struct oci_kvs *s = &r->o.spec->os.sysctl;
@@ -201,11 +189,10 @@ static int write_sysctls(const struct rootfs *r, struct err *e)
 		return proc;
 	for (size_t i = 0; i < s->n; i++) {
 		char path[512] = "sys/";
+		int n = oci_sysctl_path(s->v[i].key, path + 4, sizeof(path) - 4);
 
-		if (strlen(s->v[i].key) >= sizeof(path) - 4)
-			return err_sys(e, ENAMETOOLONG, "sysctl %.100s", s->v[i].key);
-		strcpy(path + 4, s->v[i].key);
-		sysctl_path(path + 4);
+		if (n < 0)
+			return err_sys(e, -n, "sysctl %.100s", s->v[i].key);
 		if (procfs_write(proc, path, s->v[i].value, e) < 0)
 			return err_prefix(e, "sysctl %s", s->v[i].key);
 	}
