@@ -36,9 +36,10 @@ static int listen_at(const char *path, int type)
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int s = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	/* The name appears when the socket listens: tests wait for the name. */
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s.", path);
 	if (s < 0 || bind(s, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-	    (type != SOCK_DGRAM && listen(s, 1) < 0)) {
+	    (type != SOCK_DGRAM && listen(s, 1) < 0) || rename(sa.sun_path, path) < 0) {
 		perror(path);
 		exit(2);
 	}
