@@ -176,9 +176,9 @@ static int exe_check(const char *path)
 
 	if (stat(path, &st) < 0)
 		return errno;
-	if (S_ISDIR(st.st_mode))
-		return EISDIR;
-	if (!(st.st_mode & 0111))
+	/* As execve(2) answers for a directory.  Go's "is a directory" is newer, and the
+	 * Docker of Debian 12 makes 125 of it where 126 is meant. */
+	if (S_ISDIR(st.st_mode) || !(st.st_mode & 0111))
 		return EACCES;
 	/* Also tells a mount that is noexec.  All ids are equal, so access(2) will do. */
 	if (syscall(SYS_faccessat, AT_FDCWD, path, X_OK) < 0 && errno == EACCES)
@@ -202,7 +202,7 @@ int exe_find(struct init *in)
 		memcpy(in->exe, name, strlen(name) + 1);
 		if (code == 0)
 			return 0;
-		if (code == EACCES || code == EISDIR)
+		if (code == EACCES)
 			return init_err_sys(in, code, "exec: \"%s\"", name);
 		return init_err_sys(in, code, "exec: \"%s\": stat %s", name, name);
 	}
