@@ -502,7 +502,11 @@ t_privileged() {
 	is $rc 0 && is "$out" mounted
 	drun --privileged $IMAGE grep -E '^(CapEff|Seccomp:)' /proc/self/status
 	is "$(status_field Seccomp <<<"$out")" 0
-	is "$(status_field CapEff <<<"$out")" "$(status_field CapEff </proc/self/status)"
+	# All that this Docker knows of, less what the host's root lacks itself.
+	local eff host
+	eff=0x$(status_field CapEff <<<"$out")
+	host=0x$(status_field CapEff </proc/self/status)
+	is $((eff & ((1 << 36) - 1))) $((host & ((1 << 36) - 1)))
 }
 
 t_masked_and_read_only_paths() {
@@ -629,7 +633,8 @@ t_eight_at_once() {
 t_nothing_is_left_in_the_state_folder() {
 	drun $IMAGE true
 	# shellcheck disable=SC2012
-	is "$(find "$TAP_DIR/exec" /run/docker -type d -path '*runtime-*/moby/*' 2>/dev/null)" ""
+	is "$(find "$TAP_DIR/exec" /run/docker -type d -path '*runtime-*/moby/*' \
+		! -path '*/@cache*' 2>/dev/null)" ""
 	is "$(find /sys/fs/cgroup/ -type d -path "*$CGROUP/*" ! -name buildkit)" ""
 }
 

@@ -1,0 +1,29 @@
+#!/bin/bash
+# timeout: 900
+# rig.t - cgroup v2 and a kernel on which CRIU works: the command line's cases, the units
+# that need cgroup2, and engines, in a nested Debian guest (tests/rig/run).
+#
+#	tests/rig/rig.t                         what make check runs
+#	tests/rig/rig.t tests/cli/30-*.t        these files only
+#	RIG_FULL=1 tests/rig/rig.t              every case of the engines too (a quarter of an hour)
+. "$(dirname "$(readlink -f "$0")")/relay"
+
+rig_need qemu-system-x86_64 busybox cpio /usr/lib/qemu/virtiofsd
+
+if [ $# -gt 0 ]; then
+	files=("$@")
+else
+	mapfile -t files < <(rig_files "$ISLE_BUILD/tests/unit/test_cgroup" tests/cli/*.t)
+fi
+rig_boot "${RIG_TIMEOUT:-600}" "${RIG_ENV[@]}" --memory 3072 \
+	--env ISLE_REQUIRE=root,cgroup2,cgroup,criu,timens,userns,overlay \
+	-- "$RIG/suite" "${files[@]}"
+
+if [ $# = 0 ]; then
+	engines=(tests/rig/engines)
+	[ -z "${RIG_FULL-}" ] || engines=(tests/engines/*.t)
+	"$TOP/tests/engines/image" "$TOP/build/engines"
+	rig_boot "${RIG_TIMEOUT:-600}" "${RIG_ENV[@]}" --memory 3072 --env RIG_JOBS=1 \
+		--env ISLE_REQUIRE=root,cgroup2,engines -- "$RIG/suite" "${engines[@]}"
+fi
+rig_end
