@@ -107,8 +107,9 @@ static int bind_host_node(const struct oci_device *d, int dir, const char *name,
 	if (fstat(tree, &st) < 0)
 		return err_sys(e, errno, "device %s", d->path);
 	if (!same_node(d, &st))
-		return err_set(e, ENODEV, "device %s: the host's node of that name is not %c %lld:%lld",
-			       d->path, d->type, (long long)d->major, (long long)d->minor);
+		return err_set(e, ENODEV, "device %s: the host's node of that name is not %c "
+			       "%lld:%lld", d->path, d->type, (long long)d->major,
+			       (long long)d->minor);
 	int n = bind_node(tree, dir, name);
 	return n < 0 ? err_sys(e, -n, "device %s: bind the host's node", d->path) : 0;
 }

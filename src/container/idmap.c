@@ -114,7 +114,7 @@ int idmap_apply(const struct rootfs *r, const struct rootfs_mount *rm, int tree,
 	int n = sys_mount_setattr(tree, "", AT_EMPTY_PATH | (o->ridmap ? AT_RECURSIVE : 0), &attr);
 
 	if (n == -EINVAL)
-		return err_set(e, EINVAL, "idmapped mount %s at %s: the kernel cannot map the ids of "
-			       "this file system: invalid argument", rm->source, rm->dest);
+		return err_set(e, EINVAL, "idmapped mount %s at %s: the kernel cannot map the ids "
+			       "of this file system: invalid argument", rm->source, rm->dest);
 	return n < 0 ? err_sys(e, -n, "idmapped mount %s at %s", rm->source, rm->dest) : 0;
 }

@@ -61,8 +61,10 @@ int cgroup_tree(const struct rootfs *r, const struct rootfs_mount *rm, struct er
 			return n;
 	}
 	if (cg->mode == CGROUP_MODE_V1) {
-		const struct mount_options opt = { .data = (const char *[]){ "mode=755" }, .n_data = 1 };
-		const struct fs_request rq = { .type = "tmpfs", .source = "tmpfs", .opt = &opt };
+		const struct mount_options opt = { 0 };
+		const struct fs_request rq = {
+			.type = "tmpfs", .source = "tmpfs", .mode = "755", .opt = &opt,
+		};
 		int tree = fs_new(&rq, e);
 
 		return tree < 0 ? err_prefix(e, "mount cgroup at %s", rm->dest) : tree;

@@ -17,6 +17,7 @@
 #include "sys/calls.h"
 
 #define PARAM_MAX 4096
+#define VALUE_MAX 255           /* what fsconfig(2) takes of a string */
 
 /*
  * Of these a superblock may be shared with other mounts, or be written to before it is
@@ -84,6 +85,9 @@ static int set_param(int fs, char *param, struct err *e)
 			value[n - 1] = 0;
 			value++;
 		}
+		if (strlen(value) > VALUE_MAX)
+			return err_set(e, EINVAL, "option %.100s: longer than the %d bytes the "
+				       "kernel takes", param, VALUE_MAX);
 		r = set_string(fs, param, value);
 	} else {
 		r = set_flag(fs, param);
@@ -201,8 +205,8 @@ int fs_new(const struct fs_request *rq, struct err *e)
 	CLEANUP_FD int fs = sys_fsopen(rq->type, 0);
 
 	if (fs == -ENODEV)
-		return err_set(e, ENODEV, "file system type %s: no such device (not in this kernel)",
-			       rq->type);
+		return err_set(e, ENODEV, "file system type %s: no such device (not in this "
+			       "kernel)", rq->type);
 	if (fs < 0)
 		return err_sys(e, -fs, "file system type %s", rq->type);
 

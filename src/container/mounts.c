@@ -26,8 +26,6 @@
 #include "sys/calls.h"
 #include "sys/inroot.h"
 
-#define PROC_ROOT_INO 1         /* of every procfs's root directory */
-
 /* Absolute, without "." and "..", without doubled slashes: as runc compares paths. */
 static const char *clean(struct arena *a, const char *path)
 {
@@ -139,15 +137,6 @@ static bool proc_file_allowed(const char *dest)
 	return false;
 }
 
-static bool is_proc_root(int fd)
-{
-	struct statfs fs;
-	struct stat st;
-
-	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
-	       fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INO;
-}
-
 /*
  * The runtime itself writes to /proc, so nothing but procfs may be there.  The name is
  * judged, and what the descriptor turned out to be in, whichever symlinks led there.
@@ -157,10 +146,10 @@ static int check_proc(const struct rootfs_mount *rm, const struct place *p, stru
 	struct statfs fs;
 
 	if (strcmp(rm->dest, "/proc") == 0) {
-		if (is_type(rm, "proc") || (rm->bind && rm->tree >= 0 && is_proc_root(rm->tree)))
+		if (is_type(rm, "proc") || (rm->bind && rm->tree >= 0 && procfs_is_root(rm->tree)))
 			return 0;
-		return err_set(e, EPERM, "mount %s: \"/proc\" cannot be mounted because it is not of "
-			       "type proc", rm->source ? rm->source : "");
+		return err_set(e, EPERM, "mount %s: \"/proc\" cannot be mounted because it is not "
+			       "of type proc", rm->source ? rm->source : "");
 	}
 	if (strncmp(rm->dest, "/proc/", 6) == 0) {
 		if (proc_file_allowed(rm->dest))
@@ -208,8 +197,8 @@ static int open_dest_dir(const struct rootfs *r, const struct rootfs_mount *rm, 
 	if (dest >= 0 && is_type(rm, "tmpfs") && fstat(dest, &st) == 0)
 		p->had_mode = st.st_mode & 07777;
 	if (ordinary && (dest == -ENOTDIR || dest == -ELOOP))
-		return err_set(e, ENOTDIR, "filesystem \"%s\" must be mounted on ordinary directory: "
-			       "\"%s\" is none", rm->m->type, rm->dest);
+		return err_set(e, ENOTDIR, "filesystem \"%s\" must be mounted on ordinary "
+			       "directory: \"%s\" is none", rm->m->type, rm->dest);
 	if (dest == -ENOENT)
 		dest = inroot_mkdir_all(r->root, rm->dest, 0755);
 	p->fd = dest;
@@ -288,7 +277,8 @@ static int apply_link(const struct rootfs *r, const struct rootfs_mount *rm, str
 		return 0;
 	int code = errno;
 	ssize_t k = readlinkat(dir, base, old, sizeof(old));
-	if (code == EEXIST && k == (ssize_t)strlen(rm->link) && memcmp(old, rm->link, (size_t)k) == 0)
+	if (code == EEXIST && k == (ssize_t)strlen(rm->link) &&
+	    memcmp(old, rm->link, (size_t)k) == 0)
 		return 0;
 	return err_sys(e, code, "copy symlink %s to %s", rm->source, rm->dest);
 }
@@ -362,7 +352,8 @@ static int explain(const struct rootfs *r, const struct rootfs_mount *rm, struct
 			   "runtime's own /proc has nothing mounted over it and a new pid "
 			   "namespace is made");
 	else if (r->o.new_userns && is_type(rm, "devpts") && e->code == EINVAL)
-		err_prefix(e, "devpts: is the group of its gid= option mapped in the user namespace?");
+		err_prefix(e, "devpts: is the group of its gid= option mapped in the user "
+			   "namespace?");
 	return err_prefix(e, "mount %s at %s", rm->source ? rm->source : rm->m->type, rm->dest);
 }
 
@@ -385,8 +376,10 @@ static int new_tree(const struct rootfs *r, const struct rootfs_mount *rm, uint6
 	if (tree == -EPERM && is_type(rm, "sysfs")) {
 		int host = sysfs_of_host(rm);
 
-		if (host >= 0)
+		if (host >= 0) {
+			*e = (struct err){ 0 };
 			return host;
+		}
 	}
 	return tree < 0 ? explain(r, rm, e) : tree;
 }

@@ -16,20 +16,21 @@
 #include "container/rootfs_parts.h"
 #include "sys/calls.h"
 
-#define PROC_ROOT_INO 1
+#define PROC_ROOT_INO 1         /* of every procfs */
 
-static bool is_procfs(int fd)
+bool procfs_is_root(int fd)
 {
 	struct statfs fs;
+	struct stat st;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+	       fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INO;
 }
 
 int procfs_open(struct err *e)
 {
 	int fd = fs_new_plain("proc", "proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 			      MOUNT_ATTR_NOEXEC);
-	struct stat st;
 
 	if (fd >= 0)
 		return fd;
@@ -37,14 +38,24 @@ int procfs_open(struct err *e)
 	CLEANUP_FD int have = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (have < 0)
 		return err_sys(e, errno, "open /proc");
-	if (!is_procfs(have) || fstat(have, &st) < 0 || st.st_ino != PROC_ROOT_INO)
+	if (!procfs_is_root(have))
 		return err_set(e, EPERM, "/proc is not the root of a proc file system");
 	return take_fd(have);
 }
 
+static bool same_mount(int a, int b)
+{
+	struct statx sa, sb;
+
+	return statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &sa) == 0 &&
+	       statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &sb) == 0 &&
+	       (sa.stx_mask & sb.stx_mask & STATX_MNT_ID) && sa.stx_mnt_id == sb.stx_mnt_id;
+}
+
 /*
- * On the fallback of procfs_open() files may be covered by other mounts: with openat2
- * the walk refuses to leave procfs, without it the file opened is looked at.
+ * On the fallback of procfs_open() files may be covered by other mounts, of another file
+ * of procfs even: with openat2 the walk refuses to leave the mount, without it the file
+ * opened is looked at.
  */
 static int open_file(int procfd, const char *path)
 {
@@ -56,7 +67,7 @@ static int open_file(int procfd, const char *path)
 	fd = openat(procfd, path, O_WRONLY | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (is_procfs(fd))
+	if (same_mount(fd, procfd))
 		return fd;
 	close(fd);
 	return -EXDEV;

@@ -43,8 +43,8 @@ static int read_propagation(struct rootfs *r, struct err *e)
 	if (!name || !name[0])
 		return 0;
 	if (propagation_of(name, &r->root_propagation) < 0)
-		return err_set(e, EINVAL, "linux.rootfsPropagation: \"%s\" is none of shared, slave, "
-			       "private, unbindable and their r- forms", name);
+		return err_set(e, EINVAL, "linux.rootfsPropagation: \"%s\" is none of shared, "
+			       "slave, private, unbindable and their r- forms", name);
 	if (r->root_propagation & MS_SHARED)
 		r->propagation = 0;
 	else if (!(r->root_propagation & MS_SLAVE))

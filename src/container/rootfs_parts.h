@@ -101,6 +101,11 @@ MUST_CHECK int tmp_copy_up(int src, int dst, struct err *e);
 MUST_CHECK int idmap_apply(const struct rootfs *r, const struct rootfs_mount *rm, int tree,
 			   struct err *e);
 
+/* --- procfs.c ------------------------------------------------------------ */
+
+/* Whether fd is the root directory of a procfs. */
+bool procfs_is_root(int fd);
+
 /* --- devices.c, masks.c --------------------------------------------------- */
 
 MUST_CHECK int devices_make(struct rootfs *r, struct err *e);

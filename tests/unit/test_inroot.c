@@ -296,7 +296,8 @@ static void race(struct tree *t, const char *target)
 		check_inside(t, inroot_mkdir_all(t->root, path, 0755));
 		snprintf(path, sizeof(path), "swap/f%d", i % 64);
 		check_inside(t, inroot_touch(t->root, path, 0600));
-		check_inside(t, inroot_open(t->root, "swap/../swap/made", O_WRONLY | O_CREAT, 0600));
+		check_inside(t, inroot_open(t->root, "swap/../swap/made", O_WRONLY | O_CREAT,
+					    0600));
 		check_inside(t, inroot_open(t->root, "swap/file", O_RDONLY, 0));
 		check_inside(t, inroot_parent(t->root, "swap/node", 0755, &base));
 	}

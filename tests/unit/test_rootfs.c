@@ -43,12 +43,13 @@
 #define SYS "{'destination':'/sys','type':'sysfs','source':'sysfs','options':" \
 	    "['nosuid','noexec','nodev','ro']}"
 
-enum { USERNS = 1, NO_PIVOT = 2, UNPRIVILEGED = 4, CONSOLE = 8 };
+enum { USERNS = 1, NO_PIVOT = 2, UNPRIVILEGED = 4, CONSOLE = 8, HOST_NET = 16 };
 
 typedef void check_fn(struct err *e);
 
 struct box {
 	char base[64];          /* the bundle; base/rootfs is the root */
+	const struct cgroup *cgroup;
 	struct err e;           /* of the last run */
 };
 
@@ -112,8 +113,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct box *b = *state;
-	CLEANUP_FREE char *rm = xasprintf("umount %s/src/sub 2>/dev/null; rm -rf --one-file-system %s",
-					  b->base, b->base);
+	CLEANUP_FREE char *rm = xasprintf("umount %s/src/sub 2>/dev/null; "
+					  "rm -rf --one-file-system %s", b->base, b->base);
 
 	assert_int_equal(system(rm), 0);
 	free(b);
@@ -168,7 +169,8 @@ static void write_maps(pid_t pid, int flags)
 static void run_prepared(struct box *b, struct rootfs *r, check_fn *check, int flags)
 {
 	struct clone_args args = {
-		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+			 (flags & HOST_NET ? 0 : CLONE_NEWNET) |
 			 (flags & USERNS ? CLONE_NEWUSER : 0),
 		.exit_signal = SIGCHLD,
 	};
@@ -207,7 +209,8 @@ static int run_flags(struct box *b, const char *root_more, const char *mounts, c
 	struct oci_spec spec;
 	struct rootfs *r = NULL;
 	struct rootfs_opts o = {
-		.spec = &spec, .bundle = b->base, .userns_fd = -1, .new_netns = true,
+		.spec = &spec, .bundle = b->base, .userns_fd = -1, .cgroup = b->cgroup,
+		.new_netns = !(flags & HOST_NET),
 		.new_userns = flags & USERNS, .no_pivot = flags & NO_PIVOT,
 		.rootless = flags & UNPRIVILEGED,
 	};
@@ -477,7 +480,8 @@ static void test_tmpfs(void **state)
 	    "{'destination':'/sealed/in','type':'tmpfs'},"
 	    "{'destination':'/copy','type':'tmpfs','options':['tmpcopyup']}", "", check_tmpfs);
 	assert_false(exists(b, "rootfs/copy/new"));
-	fails(b, "{'destination':'/x','type':'tmpfs','options':['bogus=1']}", "", EINVAL, "bogus=1");
+	fails(b, "{'destination':'/x','type':'tmpfs','options':['bogus=1']}", "", EINVAL,
+	      "bogus=1");
 	fails(b, "{'destination':'/x','type':'nosuchfs'}", "", ENODEV, "nosuchfs");
 }
 
@@ -492,11 +496,12 @@ static void test_proc_guard(void **state)
 
 	put(b, "fake", "fake");
 	make_link(b, "/proc/sys", "rootfs/way");
-	fails(b, PROC ",{'destination':'/proc/sys/kernel','source':'outside','options':['bind']}", "",
-	      EPERM, "inside /proc");
+	fails(b, PROC ",{'destination':'/proc/sys/kernel','source':'outside',"
+	      "'options':['bind']}", "", EPERM, "inside /proc");
 	fails(b, PROC ",{'destination':'/way/kernel','source':'outside','options':['bind']}", "",
 	      EPERM, "inside /proc");
-	fails(b, PROC ",{'destination':'/tmp/../proc/self','type':'tmpfs'}", "", EPERM, "inside /proc");
+	fails(b, PROC ",{'destination':'/tmp/../proc/self','type':'tmpfs'}", "", EPERM,
+	      "inside /proc");
 	fails(b, "{'destination':'/proc','source':'outside','options':['bind']}", "", EPERM,
 	      "not of type proc");
 	fails(b, "{'destination':'/proc','type':'tmpfs'}", "", EPERM, "not of type proc");
@@ -576,7 +581,8 @@ static void test_bound_dev(void **state)
 {
 	struct box *b = *state;
 
-	run(b, "{'destination':'/dev/','source':'outside','options':['bind']}", "", check_bound_dev);
+	run(b, "{'destination':'/dev/','source':'outside','options':['bind']}", "",
+	    check_bound_dev);
 	assert_false(exists(b, "outside/null"));
 }
 
@@ -648,6 +654,102 @@ static void test_sysctl(void **state)
 	fails(b, "", "'sysctl':{'kernel.no_such':'1'}", ENOENT, "kernel.no_such");
 }
 
+/* CVE-2025-52881: writes to procfs land in procfs, whatever is mounted over the file. */
+static void check_procfs(struct err *e)
+{
+	CHECK(has_text("/proc/sys/kernel/ns_last_pid", "fake"));
+	CHECK(mount("/proc/sys/kernel/msgmnb", "/proc/sys/kernel/msgmax", NULL, MS_BIND,
+		    NULL) == 0);
+
+	CLEANUP_FD int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CHECK(procfs_write(proc, "sys/kernel/msgmax", "1", NULL) == -EXDEV);
+	CHECK(procfs_write(proc, "sys/kernel/msgmni", "4321", NULL) == 0);
+	CHECK(has_text("/proc/sys/kernel/msgmni", "4321\n"));
+
+	CLEANUP_FD int fresh = procfs_open(NULL);
+	CHECK(fresh >= 0 && procfs_write(fresh, "sys/kernel/msgmax", "4243", NULL) == 0);
+	CHECK(umount2("/proc/sys/kernel/msgmax", 0) == 0);
+	CHECK(has_text("/proc/sys/kernel/msgmax", "4243\n"));
+}
+
+static void test_procfs(void **state)
+{
+	struct box *b = *state;
+	CLEANUP_FREE char *fake = xasprintf("%s/fake", b->base);
+
+	put(b, "fake", "fake");
+	run(b, PROC ",{'destination':'/proc/sys/kernel/ns_last_pid','source':'fake',"
+	    "'options':['bind']}", "'sysctl':{'kernel.ns_last_pid':'77'}", check_procfs);
+	assert_true(has_text(fake, "fake"));
+}
+
+static void check_cgroup_v1(struct err *e)
+{
+	CHECK(has_text("/cg/cpu,cpuacct/file", "one"));
+	CHECK(is_link("/cg/cpu", "cpu,cpuacct") && is_link("/cg/cpuacct", "cpu,cpuacct"));
+	CHECK(has_text("/cg/systemd/file", "two"));
+	CHECK(has_flags("/cg", ST_RDONLY | ST_NOSUID, 0));
+	CHECK(has_flags("/cg/systemd", ST_RDONLY | ST_NOSUID, 0));
+}
+
+static void check_cgroup_v2(struct err *e)
+{
+	CHECK(has_text("/cg/file", "two") && has_flags("/cg", ST_RDONLY | ST_NOSUID, 0));
+}
+
+static void check_cgroup_none(struct err *e)
+{
+	CHECK(access("/cg/cpu/tasks", F_OK) == 0 || access("/cg/cgroup.procs", F_OK) == 0);
+	CHECK(has_flags("/cg", ST_RDONLY, 0));
+}
+
+/* Directories stand in for the hierarchies: what is bound is what is asked for. */
+static void test_cgroup(void **state)
+{
+	const char *mount = "{'destination':'/cg','type':'cgroup','source':'cgroup',"
+			    "'options':['nosuid','ro']}";
+	struct box *b = *state;
+	CLEANUP_FREE char *one = xasprintf("%s/cpu,cpuacct", b->base);
+	CLEANUP_FREE char *two = xasprintf("%s/systemd", b->base);
+	struct cgroup cg = {
+		.mode = CGROUP_MODE_V1, .n = 2,
+		.h = { { .controllers = "cpu,cpuacct", .mount = one, .path = "/group" },
+		       { .controllers = "name=systemd", .mount = two, .path = "/group" } },
+	};
+
+	make_dir(b, "cpu,cpuacct", 0755);
+	make_dir(b, "cpu,cpuacct/group", 0755);
+	put(b, "cpu,cpuacct/group/file", "one");
+	make_dir(b, "systemd", 0755);
+	make_dir(b, "systemd/group", 0755);
+	put(b, "systemd/group/file", "two");
+	b->cgroup = &cg;
+	run(b, mount, "", check_cgroup_v1);
+
+	struct cgroup v2 = { .mode = CGROUP_MODE_V2, .n = 1, .h = { cg.h[1] } };
+	v2.h[0].controllers = "";
+	b->cgroup = &v2;
+	run(b, mount, "", check_cgroup_v2);
+	b->cgroup = NULL;
+	run(b, mount, "", check_cgroup_none);
+}
+
+static void check_host_sys(struct err *e)
+{
+	CHECK(access("/sys/class/net", F_OK) == 0 && has_flags("/sys", ST_RDONLY, 0));
+}
+
+/* The sysfs of a network namespace that is not the user namespace's cannot be mounted. */
+static void test_host_sysfs(void **state)
+{
+	struct box *b = *state;
+	CLEANUP_FREE char *root = xasprintf("%s/rootfs", b->base);
+
+	assert_int_equal(chown(root, 100000, 100000), 0);
+	if (run_flags(b, "", SYS, "", check_host_sys, USERNS | HOST_NET) < 0)
+		fail_msg("%s", b->e.msg);
+}
+
 static void check_idmap(struct err *e)
 {
 	struct stat st;
@@ -716,6 +818,11 @@ static void check_rootless(struct err *e)
 	CHECK(is_link("/proc/self", "1"));
 }
 
+static void check_locked(struct err *e)
+{
+	CHECK(has_flags("/locked", ST_NOSUID, 0));
+}
+
 /* Prepared without privilege: the child clones what the runtime could not. */
 static void test_rootless(void **state)
 {
@@ -732,6 +839,18 @@ static void test_rootless(void **state)
 	assert_true(run_flags(b, "", DEV "," "{'destination':'/dev/pts','type':'devpts',"
 			      "'options':['gid=5']}", "", nothing, USERNS | UNPRIVILEGED) < 0);
 	assert_non_null(strstr(b->e.msg, "gid="));
+
+	/* What the host's mount forbids stays forbidden, and is said. */
+	CLEANUP_FREE char *sub = xasprintf("%s/src/sub", b->base);
+	make_dir(b, "src/sub", 0755);
+	assert_int_equal(mount("tmpfs", sub, "tmpfs", MS_NOSUID, NULL), 0);
+	if (run_flags(b, "", "{'destination':'/locked','source':'src/sub','options':['bind']}", "",
+		      check_locked, USERNS | UNPRIVILEGED) < 0)
+		fail_msg("%s", b->e.msg);
+	assert_int_equal(run_flags(b, "", "{'destination':'/locked','source':'src/sub',"
+				   "'options':['bind','suid']}", "", nothing,
+				   USERNS | UNPRIVILEGED), -EPERM);
+	assert_non_null(strstr(b->e.msg, "src/sub at /locked"));
 }
 
 static void check_slave(struct err *e)
@@ -838,6 +957,7 @@ int main(void)
 		CASE(test_bind_recursive), CASE(test_tmpfs), CASE(test_proc_guard),
 		CASE(test_proc_symlink), CASE(test_symlinked_dev), CASE(test_devices),
 		CASE(test_bound_dev), CASE(test_console), CASE(test_masks), CASE(test_sysctl),
+		CASE(test_procfs), CASE(test_cgroup), CASE(test_host_sysfs),
 		CASE(test_idmap), CASE(test_userns), CASE(test_rootless),
 		CASE(test_propagation), CASE(test_propagation_shared), CASE(test_bad_root),
 		CASE(test_remount),
