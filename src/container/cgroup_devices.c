@@ -20,17 +20,17 @@
  * config-linux.md#default-devices, ptys and tun.  mknod alone opens nothing.
  */
 static const struct dev_rule builtin[] = {
-	{ true, 'c', -1, -1, DEV_MKNOD, true },
-	{ true, 'b', -1, -1, DEV_MKNOD, true },
-	{ true, 'c', 1, 3, DEV_ALL, true },             /* null */
-	{ true, 'c', 1, 5, DEV_ALL, true },             /* zero */
-	{ true, 'c', 1, 7, DEV_ALL, true },             /* full */
-	{ true, 'c', 1, 8, DEV_ALL, true },             /* random */
-	{ true, 'c', 1, 9, DEV_ALL, true },             /* urandom */
-	{ true, 'c', 5, 0, DEV_ALL, true },             /* tty */
-	{ true, 'c', 5, 2, DEV_ALL, true },             /* ptmx */
-	{ true, 'c', 136, -1, DEV_ALL, true },          /* pts/N, console */
-	{ true, 'c', 10, 200, DEV_ALL, true },          /* net/tun */
+	{ -1, -1, DEV_MKNOD, 'c', true, true },
+	{ -1, -1, DEV_MKNOD, 'b', true, true },
+	{ 1, 3, DEV_ALL, 'c', true, true },             /* null */
+	{ 1, 5, DEV_ALL, 'c', true, true },             /* zero */
+	{ 1, 7, DEV_ALL, 'c', true, true },             /* full */
+	{ 1, 8, DEV_ALL, 'c', true, true },             /* random */
+	{ 1, 9, DEV_ALL, 'c', true, true },             /* urandom */
+	{ 5, 0, DEV_ALL, 'c', true, true },             /* tty */
+	{ 5, 2, DEV_ALL, 'c', true, true },             /* ptmx */
+	{ 136, -1, DEV_ALL, 'c', true, true },          /* pts/N, console */
+	{ 10, 200, DEV_ALL, 'c', true, true },          /* net/tun */
 };
 
 static void rule_add(struct dev_rules *l, const struct dev_rule *r)
@@ -178,7 +178,7 @@ int dev_fold(const struct dev_rules *l, struct dev_fold *ret, struct err *e)
 void dev_unfold(const struct dev_fold *f, struct dev_rules *ret)
 {
 	*ret = (struct dev_rules){ 0 };
-	rule_add(ret, &(struct dev_rule){ f->allow, 'a', -1, -1, DEV_ALL, false });
+	rule_add(ret, &(struct dev_rule){ -1, -1, DEV_ALL, 'a', f->allow, false });
 	for (size_t i = 0; i < f->except.n; i++)
 		rule_add(ret, &f->except.v[i]);
 }
@@ -186,7 +186,7 @@ void dev_unfold(const struct dev_fold *f, struct dev_rules *ret)
 static void number_print(int64_t v, char ret[24])
 {
 	if (v < 0)
-		strcpy(ret, "*");
+		snprintf(ret, 24, "*");
 	else
 		snprintf(ret, 24, "%lld", (long long)v);
 }

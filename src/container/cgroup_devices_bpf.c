@@ -142,7 +142,7 @@ static int load(const struct bpf_insn *insns, size_t n)
 	attr.insns = (uintptr_t)insns;
 	attr.insn_cnt = (uint32_t)n;
 	attr.license = (uintptr_t)"Apache-2.0";
-	strcpy(attr.prog_name, PROGRAM_NAME);
+	memcpy(attr.prog_name, PROGRAM_NAME, sizeof(PROGRAM_NAME));
 	return sys_bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 

@@ -82,7 +82,7 @@ int cgd_read_u64(const char *dir, const char *file, uint64_t *ret)
 
 int cgd_read_key(const char *dir, const char *file, const char *key, uint64_t *ret)
 {
-	char buf[CGROUP_VALUE_MAX];
+	char buf[CGROUP_VALUE_MAX] = "";
 	size_t n = strlen(key);
 	int r = cgd_read(dir, file, buf, sizeof(buf));
 

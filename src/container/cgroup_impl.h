@@ -142,10 +142,10 @@ void cgroup_pids_limit(int64_t limit, char ret[24]);
 #define DEV_ALL 7u
 
 struct dev_rule {
-	bool allow;
-	char type;              /* 'a', 'b', 'c' */
 	int64_t major, minor;   /* -1: any */
 	unsigned access;        /* DEV_* */
+	char type;              /* 'a', 'b', 'c' */
+	bool allow;
 	bool builtin;           /* not the document's */
 };
 

@@ -171,26 +171,25 @@ static bool unit_name_ok(const char *s)
 char *cgroup_slice_expand(const char *slice)
 {
 	static const char suffix[] = ".slice";
-	size_t n = strlen(slice), base, len = 0;
-	char *ret;
+	struct buf b = BUF_INIT(PATH_MAX);
+	size_t n = strlen(slice), base;
 
 	if (n < sizeof(suffix) || strcmp(slice + n - 6, suffix) != 0 || !unit_name_ok(slice))
 		return NULL;
 	if (strcmp(slice, "-.slice") == 0)
 		return xstrdup("");
 	base = n - 6;
-	if (slice[0] == '-' || slice[base - 1] == '-')
+	/* No level may be without a name. */
+	if (slice[0] == '-' || slice[base - 1] == '-' || strstr(slice, "--"))
 		return NULL;
-	ret = xmalloc((base + 1) * (n + 8));
-	for (size_t i = 1; i <= base; i++) {
-		if (slice[i] == '-' && slice[i - 1] == '-') {
-			free(ret);
-			return NULL;
-		}
+	for (size_t i = 1; i <= base; i++)
 		if (i == base || slice[i] == '-')
-			len += (size_t)sprintf(ret + len, "/%.*s%s", (int)i, slice, suffix);
+			buf_printf(&b, "/%.*s%s", (int)i, slice, suffix);
+	if (b.overflow) {
+		buf_release(&b);
+		return NULL;
 	}
-	return ret;
+	return b.data;
 }
 
 /* linux.cgroupsPath is "slice:prefix:name" with this driver. */
@@ -253,24 +252,26 @@ int cgroup_systemd_plan(const struct cgroup_request *rq, struct cgroup *cg, char
 
 /* --- properties ---------------------------------------------------------------- */
 
+static unsigned mask_byte(const unsigned long *mask, size_t i)
+{
+	return mask[i / sizeof(*mask)] >> (i % sizeof(*mask) * 8) & 0xff;
+}
+
 char *cgroup_list_to_mask(const char *what, const char *list, struct err *e)
 {
 	unsigned long mask[CPULIST_WORDS];
 	int words = cpulist_parse(what, list, mask, e);
 	size_t bytes = 0, n = words < 0 ? 0 : (size_t)words * sizeof(mask[0]);
-	char *ret;
+	struct buf b = BUF_INIT(CPULIST_BITS_MAX / 4);
 
 	if (words < 0)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
-		if (mask[i / sizeof(mask[0])] >> (i % sizeof(mask[0]) * 8) & 0xff)
+		if (mask_byte(mask, i))
 			bytes = i + 1;
-	ret = xmalloc(bytes * 2 + 1);
-	ret[0] = '\0';
 	for (size_t i = 0; i < bytes; i++)
-		sprintf(ret + i * 2, "%02x", (unsigned)(mask[i / sizeof(mask[0])] >>
-							(i % sizeof(mask[0]) * 8) & 0xff));
-	return ret;
+		buf_printf(&b, "%02x", mask_byte(mask, i));
+	return b.data ? b.data : xstrdup("");
 }
 
 static void prop_limit(struct args *a, const char *name, int64_t v)

@@ -25,7 +25,7 @@ static void missing_words(char *have, const char *got, char *ret, size_t n)
 	ret[0] = '\0';
 	for (char *save, *c = strtok_r(have, " ", &save); c; c = strtok_r(NULL, " ", &save))
 		if (!cgroup_list_has(got, c) && len + strlen(c) + 3 < n)
-			len += (size_t)sprintf(ret + len, "%s+%s", len ? " " : "", c);
+			len += (size_t)snprintf(ret + len, n - len, "%s+%s", len ? " " : "", c);
 }
 
 /*

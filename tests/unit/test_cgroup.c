@@ -125,7 +125,7 @@ static const char own_text[] =
 static const char mounts_text[] =
 	"31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
 	"32 31 0:29 / /elsewhere/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
-	"33 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:1 - cgroup cgroup rw,cpu,cpuacct\n"
+	"33 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:1 - cgroup c rw,cpu,cpuacct\n"
 	"34 31 0:30 / /sys/fs/cgroup/memory\\040x rw - cgroup cgroup rw,memory\n"
 	"35 31 0:31 /docker/xyz /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
 	"36 31 0:32 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
@@ -456,11 +456,11 @@ static void program(void **state)
 {
 	const uint32_t r = BPF_DEVCG_ACC_READ, w = BPF_DEVCG_ACC_WRITE, m = BPF_DEVCG_ACC_MKNOD;
 	struct dev_rule v[] = {
-		{ true, 'b', 1, 1, DEV_ALL, false },    /* before "all": has no say */
-		{ false, 'a', -1, -1, DEV_ALL, false },
-		{ true, 'c', 4, -1, DEV_READ | DEV_WRITE, false },
-		{ false, 'c', 4, 64, DEV_WRITE, false },
-		{ true, 'b', -1, -1, DEV_MKNOD, false },
+		{ 1, 1, DEV_ALL, 'b', true, false },    /* before "all": has no say */
+		{ -1, -1, DEV_ALL, 'a', false, false },
+		{ 4, -1, DEV_READ | DEV_WRITE, 'c', true, false },
+		{ 4, 64, DEV_WRITE, 'c', false, false },
+		{ -1, -1, DEV_MKNOD, 'b', true, false },
 	};
 	struct dev_rules l = { v, ARRAY_LEN(v), 0 };
 	struct bpf_insn p[128];

@@ -129,24 +129,27 @@ static int append_bytes(sd_bus_message *m, const char *v)
 	return sd_bus_message_append_array(m, 'y', bytes, n);
 }
 
+/* "NAME=a(ss):first second" */
+static int append_pair(sd_bus_message *m, const char *prop)
+{
+	CLEANUP_FREE char *text = xstrdup(prop);
+	char *first = strchr(text, ':'), *second = strrchr(text, ' ');
+
+	if (!first || !second || second < first)
+		return -EINVAL;
+	*second++ = '\0';
+	return sd_bus_message_append(m, "(ss)", first + 1, second);
+}
+
 /* All the pairs that name has in the list at once: a second property would replace
  * the first. */
 static int append_pairs(sd_bus_message *m, const struct call *c, const char *name, size_t n)
 {
 	int r = sd_bus_message_open_container(m, 'a', "(ss)");
 
-	for (int i = 0; r >= 0 && i < c->n_props; i++) {
-		const char *p = c->props[i], *colon, *blank;
-
-		if (strncmp(p, name, n) != 0 || p[n] != '=')
-			continue;
-		colon = strchr(p, ':');
-		blank = strrchr(p, ' ');
-		if (!colon || !blank || blank < colon)
-			return -EINVAL;
-		CLEANUP_FREE char *first = strndup(colon + 1, (size_t)(blank - colon - 1));
-		r = sd_bus_message_append(m, "(ss)", first, blank + 1);
-	}
+	for (int i = 0; r >= 0 && i < c->n_props; i++)
+		if (strncmp(c->props[i], name, n) == 0 && c->props[i][n] == '=')
+			r = append_pair(m, c->props[i]);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
