@@ -10,6 +10,7 @@
 #
 # Environment:
 #	RUNTIME         the program under test (default: the one in the build folder)
+#	RT_GLOBAL       global options for it ("--systemd-cgroup")
 #	RUNTIME_WRAP    a program put in front of it ("tests/lib/noopenat2")
 #	ISLE_BUILD      the build folder (default: build)
 #	ISLE_REQUIRE    a,b,c: prerequisites whose absence is a failure, not a skip
@@ -84,6 +85,27 @@ else
 	CGROUP_MODE=0
 fi
 
+# With systemd's driver the group of a container is a scope, named slice:prefix:name.
+case " ${RT_GLOBAL-} " in
+*" --systemd-cgroup "* | *" --cgroup-manager=systemd "*) CGROUP_DRIVER=systemd ;;
+*) CGROUP_DRIVER=cgroupfs ;;
+esac
+# The cgroupsPath of the container $ID, and its group below a hierarchy's mount.
+cgroups_path() {
+	if [ $CGROUP_DRIVER = systemd ]; then
+		echo "system.slice:${CGROUP#/}:$ID"
+	else
+		echo "$CGROUP/$ID"
+	fi
+}
+cgroup_dir() {
+	if [ $CGROUP_DRIVER = systemd ]; then
+		echo "/system.slice/${CGROUP#/}-$ID.scope"
+	else
+		echo "$CGROUP/$ID"
+	fi
+}
+
 # crun 1.8 wants every controller on v1 before it works on a hybrid host.
 if [ $ENGINE = crun ] && [ "$(id -u)" = 0 ] && [ $CGROUP_MODE = 1 ] &&
    [ ! -d /sys/fs/cgroup/hugetlb ]; then
@@ -98,6 +120,7 @@ have_userns() { unshare -U true 2>/dev/null; }
 have_cgroup1() { have_root && [ $CGROUP_MODE = 1 ]; }
 have_cgroup2() { have_root && [ $CGROUP_MODE = 2 ]; }
 have_cgroup() { have_root && [ $CGROUP_MODE != 0 ]; }
+have_cgroupfs() { [ $CGROUP_DRIVER = cgroupfs ]; }      # said where a group is named by its path
 have_systemd() { [ -d /run/systemd/system ]; }
 have_criu() { command -v criu >/dev/null && criu check >/dev/null 2>&1; }
 have_nocriu() { ! command -v criu >/dev/null; }
@@ -186,7 +209,8 @@ until_ok() {
 # --- bundles and containers -----------------------------------------------------------
 
 TAP_ID=0
-TAP_TIMEOUT=40                          # seconds a case may take
+# Seconds a case may take.
+: "${TAP_TIMEOUT:=40}"
 
 # rt ARGS...: the program under test with this case's --root.
 rt() {
@@ -232,7 +256,7 @@ conf() { conf_from "$B/config.json" "$@"; }
 conf_from() {
 	local from=$1 filter=${2:-.}
 	shift; [ $# = 0 ] || shift
-	jq --arg cgroup "$CGROUP/$ID" "$@" \
+	jq --arg cgroup "$(cgroups_path)" "$@" \
 		"def sh(s): .process.args = [\"sh\", \"-c\", s];
 		 def ns(t): .linux.namespaces |= map(select(.type != t));
 		 def newns(t): ns(t) | .linux.namespaces += [{type: t}];
@@ -288,9 +312,9 @@ gone() { ! kill -0 "$1" 2>/dev/null || [ "$(cut -d' ' -f3 "/proc/$1/stat" 2>/dev
 # cgfile CONTROLLER V1FILE V2FILE: the path of a file of the group of $ID.
 cgfile() {
 	if [ $CGROUP_MODE = 2 ]; then
-		echo "/sys/fs/cgroup$CGROUP/$ID/$3"
+		echo "/sys/fs/cgroup$(cgroup_dir)/$3"
 	else
-		echo "/sys/fs/cgroup/$1$CGROUP/$ID/$2"
+		echo "/sys/fs/cgroup/$1$(cgroup_dir)/$2"
 	fi
 }
 cg() { cat "$(cgfile "$@")"; }
