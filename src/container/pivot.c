@@ -81,8 +81,10 @@ static int move_root(const struct rootfs *r)
 	struct buf b CLEANUP(buf_release) = BUF_INIT(MOUNTINFO_BYTES_MAX);
 	CLEANUP_FREE char *root = realpath(r->path, NULL);
 	char *save = NULL;
-	int n = root ? file_read_at(AT_FDCWD, "/proc/self/mountinfo", &b) : -errno;
 
+	if (!root)
+		return -errno;
+	int n = file_read_at(AT_FDCWD, "/proc/self/mountinfo", &b);
 	if (n < 0)
 		return n;
 	for (char *line = strtok_r(b.data, "\n", &save); n == 0 && line;
