@@ -169,13 +169,14 @@ t_there_and_back() {
 	need isle criu
 	local pid
 	bundle 'sh("i=0; while :; do i=$((i+1)); echo $i; sleep 0.2; done")'
-	good rt create --bundle "$B" "$ID" </dev/null > >(cat >one) 2>&1
+	# Pipes, as engines give: what "good" captures in is a file.
+	rt create --bundle "$B" "$ID" </dev/null > >(cat >one) 2>&1
 	good rt start "$ID"
 	until_ok grep -qx 3 one
 	good dump
 	is "$(rt list -q)" ""
 	[ "$(tail -n 1 one)" -ge 3 ]
-	good rt restore --detach --image-path "$PWD/img" --bundle "$B" --pid-file "$PWD/pid" "$ID" \
+	rt restore --detach --image-path "$PWD/img" --bundle "$B" --pid-file "$PWD/pid" "$ID" \
 		</dev/null > >(cat >two) 2>&1
 	until_ok test -s two
 	[ "$(head -n 1 two)" = $(($(tail -n 1 one) + 1)) ] || fail "$(head -n 1 two) after $(tail -n 1 one)"
@@ -213,10 +214,11 @@ t_there_and_back_with_a_terminal() {
 t_restore_in_the_foreground_gives_the_status() {
 	need isle criu
 	bundle 'sh("sleep 3; exit 7")'
-	good rt create --bundle "$B" "$ID" </dev/null > >(cat) 2>&1
+	rt create --bundle "$B" "$ID" </dev/null > >(cat) 2>&1
 	good rt start "$ID"
 	good dump
-	run rt restore --image-path "$PWD/img" --bundle "$B" "$ID" </dev/null > >(cat) 2>&1
+	rc=0
+	rt restore --image-path "$PWD/img" --bundle "$B" "$ID" </dev/null > >(cat) 2>&1 || rc=$?
 	is $rc 7
 	is "$(rt list -q)" ""
 }

@@ -97,14 +97,14 @@ static int filter(FILE *f, const struct pids *pids, struct err *e)
 /* Run "ps ARGS..." (default -ef, as runc), its output in *ret_fd. */
 static int spawn_ps(char **args, size_t n, pid_t *ret_pid, int *ret_fd, struct err *e)
 {
-	static char ps[] = "ps", all[] = "-ef";
+	static char name[] = "ps", all[] = "-ef";
 	CLEANUP_FREE char **argv = xcalloc(n + 3, sizeof(*argv));
 	posix_spawn_file_actions_t fa;
 	int p[2];
 
 	if (n > 0 && strcmp(args[0], "--") == 0)
 		args++, n--;
-	argv[0] = ps;
+	argv[0] = name;
 	argv[1] = all;
 	if (n > 0)
 		memcpy(argv + 1, args, n * sizeof(*argv));
@@ -112,7 +112,7 @@ static int spawn_ps(char **args, size_t n, pid_t *ret_pid, int *ret_fd, struct e
 		return err_sys(e, errno, "make a pipe for ps");
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, p[1], STDOUT_FILENO);
-	int r = posix_spawnp(ret_pid, ps, &fa, NULL, argv, environ);
+	int r = posix_spawnp(ret_pid, name, &fa, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&fa);
 	close(p[1]);
 	if (r != 0) {
