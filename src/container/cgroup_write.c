@@ -51,16 +51,12 @@ static void explain_v2(const struct cgroup_hierarchy *h, const char *controller,
 	snprintf(ret, n, "no group above passes it on");
 }
 
-static void explain_missing(const struct cgroup *cg, const char *controller, char *ret,
-			    size_t n)
+static void explain_missing(const struct cgroup *cg, const struct cgroup_hierarchy *h,
+			    const char *controller, char *ret, size_t n)
 {
-	const struct cgroup_hierarchy *h = cgroup_find(cg, controller);
-
-	if (cg->mode == CGROUP_MODE_V2 && h) {
+	if (h && h->controllers[0] == '\0')
 		explain_v2(h, controller, ret, n);
-		return;
-	}
-	if (cg->rootless)
+	else if (cg->rootless)
 		snprintf(ret, n, "this user may not create groups in its hierarchy");
 	else
 		snprintf(ret, n, "no hierarchy with it is mounted");
@@ -70,11 +66,14 @@ void cgw_fail(struct cgroup_writer *w, int rc, const char *controller, const cha
 	      const char *value)
 {
 	const struct cgroup_hierarchy *h = cgroup_find(w->cg, controller);
+	/* "" is the unified half of a hybrid host; the file tells the controller. */
+	CLEANUP_FREE char *name = xstrdup(controller[0] ? controller : file);
 	char why[512];
 
 	if (w->rc < 0)
 		return;
 	w->rc = rc;
+	name[strcspn(name, ".")] = '\0';
 	if (h) {
 		CLEANUP_FREE char *dir = cgroup_dir(h);
 
@@ -83,24 +82,24 @@ void cgw_fail(struct cgroup_writer *w, int rc, const char *controller, const cha
 			err_sys(w->e, -rc, "write \"%s\" to %s/%s", value, dir, file);
 			return;
 		}
-		if (w->cg->mode == CGROUP_MODE_V1) {
+		if (h->controllers[0]) {
 			err_sys(w->e, -rc, "cannot set %s to \"%s\": the %s controller of this "
 				"kernel has no such file or device; %s", file, value,
-				controller, dir);
+				name, dir);
 			return;
 		}
 		char text[CGROUP_VALUE_MAX];
 		if (cgd_read(dir, "cgroup.controllers", text, sizeof(text)) == 0 &&
-		    cgroup_list_has(text, controller)) {
+		    cgroup_list_has(text, name)) {
 			err_sys(w->e, -rc, "cannot set %s to \"%s\": the %s controller is on in "
 				"%s, but this kernel has no such file or device", file, value,
-				controller, dir);
+				name, dir);
 			return;
 		}
 	}
-	explain_missing(w->cg, controller, why, sizeof(why));
+	explain_missing(w->cg, h, name, why, sizeof(why));
 	err_set(w->e, ENOENT, "cannot set %s to \"%s\": the %s controller is not available: %s",
-		file, value, controller, why);
+		file, value, name, why);
 }
 
 static int write_value(const struct cgroup_writer *w, const char *controller,
