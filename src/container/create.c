@@ -168,6 +168,11 @@ static int spawn(struct creation *c, struct err *e)
 	fd_close(&c->sync_c);
 	fd_close(&c->listen_fd);
 	fd_close(&c->listener_fd);
+	fd_close(&c->console_sock);
+	/* An attached run lives long; the child's mounts must not be pinned by it. */
+	rootfs_free(c->rootfs);
+	c->rootfs = NULL;
+	init_exec_release(&c->init);
 
 	char s;
 	int r = proc_stat_read(pid, &s, &c->st.pid_start);
@@ -329,7 +334,8 @@ static int await_ready(struct creation *c, struct err *e)
 		if (m.kind == INIT_MSG_READY)
 			return 0;
 		if (m.kind != CHILD_MSG_HOOKS)
-			return err_set(e, EPROTO, "the container's process sent message %u", m.kind);
+			return err_set(e, EPROTO, "the container's process sent message %u",
+				       m.kind);
 		r = serve_hooks(c, e);
 		if (r < 0)
 			return r;
