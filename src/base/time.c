@@ -29,7 +29,8 @@ void time_rfc3339_at(int64_t secs, uint32_t nanosecs, char ret[TIME_RFC3339_MAX]
 	int64_t y;
 
 	civil_from_days(secs / 86400, &y, &m, &d);
-	snprintf(ret, TIME_RFC3339_MAX, "%04d-%02u-%02uT%02u:%02u:%02u.%09uZ", (int)(y % 10000), m % 13, d % 32,
+	snprintf(ret, TIME_RFC3339_MAX, "%04d-%02u-%02uT%02u:%02u:%02u.%09uZ",
+		 (int)(y % 10000), m % 13, d % 32,
 		 s / 3600, s / 60 % 60, s % 60, nanosecs);
 }
 

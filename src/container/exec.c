@@ -138,8 +138,8 @@ static int check_status(const struct exec_run *x, struct err *e)
 	if (s == STATUS_CREATING)
 		return err_set(e, EBUSY, "cannot exec in a container that is being created");
 	if (s == STATUS_PAUSED && !x->o->ignore_paused)
-		return err_set(e, EBUSY, "cannot exec in a paused container (use --ignore-paused to "
-			       "override)");
+		return err_set(e, EBUSY, "cannot exec in a paused container (use "
+			       "--ignore-paused to override)");
 	return 0;
 }
 
@@ -282,8 +282,8 @@ static int exec_spawn(struct exec_run *x, struct err *e)
 	if (waitpid(mid, &status, 0) < 0)
 		log_debug("wait for the joiner: %s", err_text(errno));
 	if (r == 0)
-		return err_set(e, EPROTO, "the joining process died (status %#x): is a limit of the "
-			       "container used up?", status);
+		return err_set(e, EPROTO, "the joining process died (status %#x): is a limit "
+			       "of the container used up?", status);
 	if (r > 0 && m.kind != INIT_MSG_PID)
 		r = err_set(e, EPROTO, "isle-init sent message %u", m.kind);
 	if (r < 0)

@@ -115,8 +115,8 @@ int exec_process_build(const struct exec_opts *o, const struct oci_process *own,
 		*p = *own;
 		r = from_options(o, p, a, e);
 	} else {
-		return err_set(e, EINVAL, "exec: the container's config.json has no process, so give "
-			       "--process");
+		return err_set(e, EINVAL, "exec: the container's config.json has no process, so "
+			       "give --process");
 	}
 	if (r < 0)
 		return r;

@@ -34,8 +34,8 @@ int label_reserve(struct init_request *rq, int *ret_fd, struct err *e)
 	rq->procfs_fd = -1;
 	if (profile && *profile) {
 		if (!apparmor_enabled())
-			return err_set(e, ENOTSUP, "process.apparmorProfile is \"%s\", but AppArmor is "
-				       "not enabled on this host", profile);
+			return err_set(e, ENOTSUP, "process.apparmorProfile is \"%s\", but "
+				       "AppArmor is not enabled on this host", profile);
 		rq->apparmor = true;
 	} else if (label && *label) {
 		if (!selinux_enabled())

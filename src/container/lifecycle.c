@@ -176,10 +176,11 @@ int container_start(const struct runtime *rt, const char *id, struct err *e)
 	if (s == STATUS_RUNNING)
 		return err_set(e, EINVAL, "cannot start an already running container");
 	if (s != STATUS_CREATED)
-		return err_set(e, EINVAL, "cannot start a container in the %s state", status_name(s));
+		return err_set(e, EINVAL, "cannot start a container in the %s state",
+			       status_name(s));
 	if (!st.has_process)
-		return err_set(e, EINVAL, "cannot start container %s: its config.json has no process",
-			       id);
+		return err_set(e, EINVAL, "cannot start container %s: its config.json has no "
+			       "process", id);
 	CLEANUP_FD int notify = notify_bind(st.dirfd, e);
 	if (notify < -1)
 		return notify;
@@ -215,7 +216,8 @@ int container_kill(const struct runtime *rt, const char *id, int sig, bool all,
 		return r;
 	if (all || (sig == SIGKILL && !own_pidns && s == STATUS_STOPPED)) {
 		if (st.cgroup.mode == CGROUP_MODE_NONE)
-			return err_set(e, EINVAL, "kill --all needs the container's cgroup, and it has none");
+			return err_set(e, EINVAL, "kill --all needs the container's cgroup, and it "
+				       "has none");
 		r = cgroup_kill_all(&st.cgroup, sig, e);
 		return r == -ENOENT ? err_set(e, ESRCH, "container not running") : r;
 	}

@@ -125,11 +125,12 @@ static int check_console(const struct creation *c, struct err *e)
 	bool terminal = c->spec.process && c->spec.process->terminal;
 
 	if (terminal && c->console_sock < 0)
-		return err_set(e, EINVAL, "cannot allocate tty if runc will detach without setting "
-			       "console socket: process.terminal is true, so give --console-socket");
+		return err_set(e, EINVAL, "cannot allocate tty if runc will detach without "
+			       "setting console socket: process.terminal is true, so give "
+			       "--console-socket");
 	if (!terminal && c->o->console_socket)
-		return err_set(e, EINVAL, "cannot use console socket if isle-runtime will not detach "
-			       "or allocate tty: process.terminal is false");
+		return err_set(e, EINVAL, "cannot use console socket if isle-runtime will not "
+			       "detach or allocate tty: process.terminal is false");
 	return 0;
 }
 
@@ -211,8 +212,8 @@ static int prepare_rootfs(struct creation *c, struct err *e)
 	if (c->ns.joined & CLONE_NEWNS)
 		return 0;               /* its file system is the joined one's */
 	if (!(c->ns.create & CLONE_NEWNS))
-		return err_set(e, EINVAL, "linux.namespaces: a mount namespace is required: without "
-			       "one the container's mounts would be the host's");
+		return err_set(e, EINVAL, "linux.namespaces: a mount namespace is required: "
+			       "without one the container's mounts would be the host's");
 	return rootfs_prepare(&o, &c->rootfs, e);
 }
 

@@ -61,12 +61,13 @@ MUST_CHECK int rootfs_seal(struct rootfs *r, struct err *e);
 struct mount_options {
 	uint64_t attr_set, attr_clear;          /* MOUNT_ATTR_*, this mount */
 	uint64_t rec_set, rec_clear;            /* the r* forms: whole tree */
-	unsigned long flags;                    /* MS_BIND, MS_REC, MS_REMOUNT, MS_SYNCHRONOUS ... */
-	unsigned long flags_clear;              /* of the file system's: "async", "nolazytime" ... */
+	unsigned long flags;                    /* MS_BIND, MS_REC, MS_REMOUNT ... */
+	unsigned long flags_clear;              /* "async", "nolazytime" ... */
 	unsigned propagation[4];                /* MS_SHARED ... [| MS_REC], in order */
 	size_t n_propagation;
 	bool tmpcopyup, idmap, ridmap;
-	bool copy_symlink, dest_nofollow, src_nofollow; /* runc, crun names for the ends of the paths */
+	/* runc's and crun's names for the ends of the paths */
+	bool copy_symlink, dest_nofollow, src_nofollow;
 	const char **data;                      /* file system options, fsconfig() each; arena */
 	size_t n_data;
 };

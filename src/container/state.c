@@ -207,14 +207,16 @@ int state_load(const struct runtime *rt, const char *id, bool lock, struct state
 int state_save(struct state *st, struct err *e)
 {
 	CLEANUP_JSON json_t *j = json_pack(
-		"{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:I, s:I, s:I, s:b, s:b, s:I, s:b, s:b, s:b, s:O*, s:o*}",
+		"{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:I, s:I, s:I, s:b, s:b, s:I, s:b, s:b, s:b, "
+		"s:O*, s:o*}",
 		"id", st->id, "ociVersion", st->oci_version, "bundle", st->bundle,
 		"rootfs", st->rootfs, "created", st->created,
 		"intelRdtGroup", st->intel_rdt_group, "owner", (json_int_t)st->owner,
 		"pid", (json_int_t)st->pid, "pidStart", (json_int_t)st->pid_start,
 		"creating", st->creating, "started", st->started,
-		"nsFlags", (json_int_t)st->ns_flags, "hasProcess", st->has_process, "hasPoststart", st->has_poststart,
-		"hasPoststop", st->has_poststop, "annotations", st->annotations,
+		"nsFlags", (json_int_t)st->ns_flags, "hasProcess", st->has_process,
+		"hasPoststart", st->has_poststart, "hasPoststop", st->has_poststop,
+		"annotations", st->annotations,
 		"cgroup", cgroup_save(&st->cgroup));
 	if (!j)
 		return err_set(e, EINVAL, "write state of container %s: a path in it is not "

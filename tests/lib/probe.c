@@ -141,25 +141,24 @@ static int q_hog(int argc, char **argv)
 /* forks MAX: how many children could be made, all alive at once. */
 static int q_forks(int argc, char **argv)
 {
+	enum { MANY = 1000 };
 	int max = atoi(argv[argc - 1]), n = 0;
+	pid_t child[MANY];
 
-	signal(SIGTERM, SIG_IGN);
-	for (; n < max; n++) {
-		pid_t p = fork();
-
-		if (p == 0) {
-			signal(SIGTERM, SIG_DFL);
+	for (; n < max && n < MANY; n++) {
+		child[n] = fork();
+		if (child[n] < 0)
+			break;
+		if (child[n] == 0) {
 			pause();
 			_exit(0);
 		}
-		if (p < 0)
-			break;
 	}
 	printf("%d\n", n);
-	fflush(stdout);
-	kill(0, SIGTERM);
-	while (wait(NULL) > 0)
-		;
+	while (n-- > 0) {
+		kill(child[n], SIGKILL);
+		waitpid(child[n], NULL, 0);
+	}
 	return 0;
 }
 
@@ -239,7 +238,8 @@ static int q_exes(int argc, char **argv)
 			int fd = open(path, O_RDONLY | O_CLOEXEC);
 			if (fd < 0)
 				continue;
-			if (fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino && held < 0) {
+			if (fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino &&
+			    held < 0) {
 				held = fd;
 				if (!said)
 					puts("caught");

@@ -89,7 +89,8 @@ static void round_trip(void **state)
 
 	CLEANUP_JSON json_t *j = state_to_oci(&got, s, false);
 	assert_string_equal(json_string_value(json_object_get(j, "status")), "created");
-	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "annotations"), "k")), "v");
+	const json_t *annotations = json_object_get(j, "annotations");
+	assert_string_equal(json_string_value(json_object_get(annotations, "k")), "v");
 
 	/* Another process under the same number is not the container's. */
 	got.pid_start++;
