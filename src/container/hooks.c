@@ -169,11 +169,22 @@ static int hook_run(enum oci_hook_kind kind, size_t index, const struct oci_hook
 int hooks_run(enum oci_hook_kind kind, const struct oci_hooks *h, const char *state_json,
 	      struct err *e)
 {
+	/* What has happened cannot be refused any more: the rest is told all the same
+	 * (config.md#poststart, #poststop). */
+	bool goes_on = kind == OCI_HOOK_POSTSTART || kind == OCI_HOOK_POSTSTOP;
+	int first = 0;
+
 	for (size_t i = 0; i < h->n; i++) {
+		struct err later = { 0 };
+
 		log_debug("%s hook #%zu: %s", hook_kind_name(kind), i, h->v[i].path);
-		int r = hook_run(kind, i, &h->v[i], state_json, e);
-		if (r < 0)
+		int r = hook_run(kind, i, &h->v[i], state_json, first < 0 ? &later : e);
+		if (r < 0 && !goes_on)
 			return r;
+		if (r < 0 && first < 0)
+			log_warn("%s", later.msg);
+		else if (r < 0)
+			first = r;
 	}
-	return 0;
+	return first;
 }
