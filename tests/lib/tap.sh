@@ -131,7 +131,7 @@ have_ip() { have_root && command -v ip >/dev/null; }
 have_strace() { command -v strace >/dev/null; }
 have_cpus2() { [ "$(nproc)" -ge 2 ]; }
 have_idmap() { have_root && "$TAP_TOOLS/host" can-idmap "$TAP_DIR"; }
-have_hugetlb1() { [ -d /sys/fs/cgroup/hugetlb ]; }
+have_hugetlb1() { grep -q ' /sys/fs/cgroup/hugetlb ' /proc/self/mountinfo; }
 have_memsw() { [ -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ]; }
 have_subuid() { have_root && command -v newuidmap >/dev/null; }
 have_overlay() { have_root && grep -qw overlay /proc/filesystems; }
