@@ -713,8 +713,8 @@ static void test_cgroup(void **state)
 	CLEANUP_FREE char *two = xasprintf("%s/systemd", b->base);
 	struct cgroup cg = {
 		.mode = CGROUP_MODE_V1, .n = 2,
-		.h = { { .controllers = "cpu,cpuacct", .mount = one, .path = "/group" },
-		       { .controllers = "name=systemd", .mount = two, .path = "/group" } },
+		.h = { { .controllers = (char *)"cpu,cpuacct", .mount = one, .path = (char *)"/group" },
+		       { .controllers = (char *)"name=systemd", .mount = two, .path = (char *)"/group" } },
 	};
 
 	make_dir(b, "cpu,cpuacct", 0755);
@@ -727,7 +727,7 @@ static void test_cgroup(void **state)
 	run(b, mount, "", check_cgroup_v1);
 
 	struct cgroup v2 = { .mode = CGROUP_MODE_V2, .n = 1, .h = { cg.h[1] } };
-	v2.h[0].controllers = "";
+	v2.h[0].controllers = (char *)"";
 	b->cgroup = &v2;
 	run(b, mount, "", check_cgroup_v2);
 	b->cgroup = NULL;
