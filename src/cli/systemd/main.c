@@ -443,11 +443,12 @@ static int root(struct call *c, struct err *e)
 static int run(struct call *c, int argc, char **argv, struct err *e)
 {
 	const char *verb = argc > 0 ? argv[0] : "";
+	unsigned long pid = argc >= 4 ? strtoul(argv[3], NULL, 10) : 0;
 
-	if (strcmp(verb, "start") == 0 && argc >= 4 && atoi(argv[3]) > 0) {
+	if (strcmp(verb, "start") == 0 && pid > 0 && pid <= INT32_MAX) {
 		c->props = argv + 4;
 		c->n_props = argc - 4;
-		return start(c, argv[1], argv[2], (uint32_t)atoi(argv[3]), e);
+		return start(c, argv[1], argv[2], (uint32_t)pid, e);
 	}
 	if (strcmp(verb, "set") == 0 && argc >= 2) {
 		c->props = argv + 2;
