@@ -47,8 +47,8 @@ t_is_in_the_groups_of_the_container() {
 	need cgroup
 	up
 	rt exec -d --pid-file "$T/p" "$ID" sleep 100
-	is "$(grep -v name= "/proc/$(cat "$T/p")/cgroup" | grep -c "$CGROUP/$ID")" \
-		"$(grep -v name= "/proc/$PID/cgroup" | grep -c "$CGROUP/$ID")"
+	is "$(grep -v name= "/proc/$(cat "$T/p")/cgroup" | grep -c "$(cgroup_dir)")" \
+		"$(grep -v name= "/proc/$PID/cgroup" | grep -c "$(cgroup_dir)")"
 }
 
 t_env_adds_to_the_containers() {
@@ -335,7 +335,7 @@ t_cgroup_option_below_the_containers() {
 t_cgroup_option_of_v2() {
 	need cgroup2
 	up
-	mkdir "/sys/fs/cgroup$CGROUP/$ID/sub"
+	mkdir "/sys/fs/cgroup$(cgroup_dir)/sub"
 	run rt exec --cgroup sub "$ID" cat /proc/self/cgroup </dev/null
 	has "$out" /sub
 	bad "" rt exec --cgroup .. "$ID" true

@@ -80,7 +80,7 @@ t_paused_is_in_list() {
 }
 
 t_a_frozen_group_is_refused_and_not_waited_for() {
-	need cgroup
+	need cgroup cgroupfs
 	differs crun "hangs"
 	bundle
 	if [ $CGROUP_MODE = 1 ]; then

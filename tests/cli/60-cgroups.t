@@ -10,19 +10,19 @@ t_path_absolute() {
 }
 
 t_path_absolute_v2() {
-	need cgroup2
+	need cgroup2 cgroupfs
 	up
 	like "$(cat "/proc/$PID/cgroup")" "0::$CGROUP/$ID"
 }
 
 t_path_relative() {
-	need cgroup
+	need cgroup cgroupfs
 	up '.linux.cgroupsPath = ($cgroup | ltrimstr("/"))'
 	like "$(cat "/proc/$PID/cgroup")" "$CGROUP/$ID"
 }
 
 t_path_with_dotdot_stays_below() {
-	need cgroup
+	need cgroup cgroupfs
 	inside '.linux.cgroupsPath = "/../../.." + $cgroup' 'cat /proc/self/cgroup'
 	hasnt "$out" "/.."
 }
@@ -38,7 +38,7 @@ t_path_absent_has_the_id_in_it() {
 }
 
 t_two_containers_may_not_share_a_group() {
-	need cgroup
+	need cgroup cgroupfs
 	differs crun runc "1.1 and 1.8 allow it"
 	up
 	local g=$CGROUP/$ID

@@ -11,8 +11,9 @@ rig_need qemu-system-x86_64 busybox cpio /usr/lib/qemu/virtiofsd /lib/systemd/sy
 if [ $# -gt 0 ]; then
 	files=("$@")
 else
-	mapfile -t files < <(rig_files tests/cli/*.t)
-	files+=(tests/rig/user)
+	mapfile -t files < <(rig_files tests/rig/user tests/cli/60-cgroups.t \
+		tests/cli/26-update.t tests/cli/25-pause.t tests/cli/21-kill.t tests/cli/27-events.t)
+	[ -z "${RIG_FULL-}" ] || mapfile -t files < <(rig_files tests/rig/user tests/cli/*.t)
 fi
 rig_boot "${RIG_TIMEOUT:-600}" --init systemd "${RIG_ENV[@]}" --memory 3072 \
 	--env RT_GLOBAL=--systemd-cgroup --env ISLE_REQUIRE=root,cgroup2,cgroup,systemd \
