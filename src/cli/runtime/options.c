@@ -134,15 +134,15 @@ static int apply(struct parser *p, const struct option *o, const char *value, st
 
 	if (o->kind == OPT_HELP)
 		return 1;
-	if (!value && takes_value(o)) {
+	if (o->kind == OPT_FLAG)
+		return set_flag(o, value, target, e);
+	if (!value) {
 		if (p->i >= p->argc)
 			return err_set(e, EINVAL, "option --%s needs a value: --%s %s",
 				       o->name, o->name, o->metavar);
 		value = p->argv[p->i++];
 	}
 	switch ((enum option_kind)o->kind) {
-	case OPT_FLAG:
-		return set_flag(o, value, target, e);
 	case OPT_STRING:
 		*(const char **)target = value;
 		return 0;
