@@ -50,6 +50,13 @@ static _Noreturn void hook_exec(const struct oci_hook *h, int in, int err_fd)
 		signal(sig, SIG_DFL);
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0)
 		_exit(127);
+	/*
+	 * Our descriptors are close-on-exec; what our caller left open is not the hook's
+	 * business either.  Before Linux 5.9 it gets that, as from any program.
+	 */
+	int r = sys_close_range(STDERR_FILENO + 1, ~0u, 0);
+	if (r < 0 && r != -ENOSYS && r != -EPERM)
+		_exit(127);
 	execve(h->path, argv, h->env.n ? (char *const *)h->env.v : no_env);
 	dprintf(STDERR_FILENO, "exec %s: %s\n", h->path, err_text(errno));
 	_exit(127);
