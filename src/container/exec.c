@@ -154,15 +154,6 @@ static bool same_userns(pid_t pid)
 	       own.st_ino == other.st_ino;
 }
 
-static bool setgroups_denied(pid_t pid)
-{
-	char path[64];
-	CLEANUP(buf_release) struct buf b = BUF_INIT(64);
-
-	snprintf(path, sizeof(path), "/proc/%d/setgroups", pid);
-	return file_read_at(AT_FDCWD, path, &b) == 0 && !strncmp(b.data, "deny", 4);
-}
-
 static int exec_prepare_init(struct exec_run *x, struct err *e)
 {
 	CLEANUP_FREE char *notify = NULL;
@@ -192,7 +183,8 @@ static int exec_prepare_init(struct exec_run *x, struct err *e)
 		.fork_into_pidns = true,
 		.setsid = true,
 		.set_ctty = x->process->terminal,
-		.userns_setgroups_denied = (x->join & CLONE_NEWUSER) && setgroups_denied(x->st.pid),
+		.userns_setgroups_denied = (x->rt->rootless || (x->join & CLONE_NEWUSER)) &&
+					   setgroups_is_denied(x->st.pid),
 		.preserve_fds = fds,
 		.sync_fd = x->sync_c,
 		.start_fd = -1,

@@ -164,6 +164,15 @@ static int map_write(pid_t pid, const char *file, const char *helper,
 	return 0;
 }
 
+bool setgroups_is_denied(pid_t pid)
+{
+	char path[64];
+	CLEANUP(buf_release) struct buf b = BUF_INIT(64);
+
+	snprintf(path, sizeof(path), "/proc/%d/setgroups", pid);
+	return file_read_at(AT_FDCWD, path, &b) == 0 && !strncmp(b.data, "deny", 4);
+}
+
 bool userns_denies_setgroups(const struct oci_spec *spec, bool rootless)
 {
 	return rootless && map_is_own_id(&spec->os.gid_maps, getegid());

@@ -35,6 +35,8 @@ MUST_CHECK int ns_enter(const struct ns_set *ns, enum oci_ns type, struct err *e
 MUST_CHECK int userns_write_maps(pid_t pid, const struct oci_spec *spec, bool rootless,
 				 struct err *e);
 bool userns_denies_setgroups(const struct oci_spec *spec, bool rootless);
+/* Is setgroups(2) shut in the user namespace of pid?  Namespaces below inherit that. */
+bool setgroups_is_denied(pid_t pid);
 
 /* Make and enter a time namespace with the offsets, by the process itself, while
  * /proc is still the host's. */

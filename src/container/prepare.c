@@ -231,6 +231,15 @@ static int prepare_seccomp(struct creation *c, struct err *e)
 	return c->listener_fd < -1 ? c->listener_fd : 0;
 }
 
+static bool no_setgroups(const struct creation *c)
+{
+	/* Spares the read where nobody can have shut it. */
+	if (!c->rt->rootless)
+		return false;
+	return ((c->ns.create & CLONE_NEWUSER) && userns_denies_setgroups(&c->spec, true)) ||
+	       setgroups_is_denied(getpid());
+}
+
 static int prepare_init(struct creation *c, struct err *e)
 {
 	static const struct oci_process nothing;
@@ -257,8 +266,7 @@ static int prepare_init(struct creation *c, struct err *e)
 		.listener_msg = notify,
 		.setsid = true,
 		.set_ctty = terminal,
-		.userns_setgroups_denied = (c->ns.create & CLONE_NEWUSER) &&
-					   userns_denies_setgroups(&c->spec, c->rt->rootless),
+		.userns_setgroups_denied = no_setgroups(c),
 		.preserve_fds = fds,
 		.sync_fd = c->sync_c,
 		.start_fd = c->listen_fd,
