@@ -280,10 +280,30 @@ static void prop_limit(struct args *a, const char *name, int64_t v)
 					 : (unsigned long long)v);
 }
 
-/* systemd counts microseconds of CPU a second, in steps of 10 ms. */
-static void prop_quota(struct args *a, const struct oci_cpu *c)
+/* The period that a quota is relative to which comes without one ("update"). */
+static uint64_t period_in_force(const struct cgroup *cg)
 {
-	uint64_t period = c->period.set && c->period.v ? c->period.v : 100000, per_sec;
+	const struct cgroup_hierarchy *h = cgroup_find(cg, "cpu");
+	unsigned long long v = 0;
+	char text[64];
+
+	if (!h)
+		return 100000;
+	CLEANUP_FREE char *dir = cgroup_dir(h);
+	if (cg->mode == CGROUP_MODE_V1) {
+		if (cgd_read(dir, "cpu.cfs_period_us", text, sizeof(text)) == 0)
+			(void)!sscanf(text, "%llu", &v);
+	} else if (cgd_read(dir, "cpu.max", text, sizeof(text)) == 0) {
+		(void)!sscanf(text, "%*s %llu", &v);
+	}
+	return v ? v : 100000;          /* the kernel's default, in a group yet to be made */
+}
+
+/* systemd counts microseconds of CPU a second, in steps of 10 ms. */
+static void prop_quota(struct args *a, const struct cgroup *cg, const struct oci_cpu *c)
+{
+	uint64_t period = c->period.set && c->period.v ? c->period.v : period_in_force(cg);
+	uint64_t per_sec;
 
 	if (c->period.set && c->period.v)
 		prop(a, "?CPUQuotaPeriodUSec=t:%llu", (unsigned long long)c->period.v);
@@ -308,7 +328,7 @@ static int props_cpu(struct args *a, const struct cgroup *cg, const struct oci_c
 			prop(a, "CPUWeight=t:%llu",
 			     (unsigned long long)cgroup_shares_to_weight(c->shares.v));
 	}
-	prop_quota(a, c);
+	prop_quota(a, cg, c);
 	if (cg->mode == CGROUP_MODE_V1)
 		return 0;
 	for (int i = 0; i < 2; i++) {

@@ -74,7 +74,7 @@ t_cpu_of_v2() {
 	good rt update --cpu-quota 600000 "$ID"
 	is "$(cg x x cpu.max)" "600000 1000000"
 	good rt update --cpu-quota -1 "$ID"
-	is "$(cg x x cpu.max)" "max 1000000"
+	like "$(cg x x cpu.max)" '^max '        # systemd takes its default period then
 }
 
 t_cpuset() {
