@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 900
+# timeout: 1500
 # rig.t - cgroup v2 and a kernel on which CRIU works: the command line's cases, the units
 # that need cgroup2, and engines, in a nested Debian guest (tests/rig/run).
 #
@@ -20,7 +20,7 @@ else
 	[ -z "${RIG_FULL-}" ] ||
 		mapfile -t files < <(rig_files "$ISLE_BUILD/tests/unit/test_cgroup" tests/cli/*.t)
 fi
-rig_boot "${RIG_TIMEOUT:-600}" "${RIG_ENV[@]}" --memory 3072 \
+rig_boot "${RIG_TIMEOUT:-700}" "${RIG_ENV[@]}" --memory 3072 \
 	--env ISLE_REQUIRE=root,cgroup2,cgroup,criu,timens,userns,overlay \
 	-- "$RIG/suite" "${files[@]}"
 
@@ -28,7 +28,7 @@ if [ $# = 0 ]; then
 	engines=(tests/rig/engines)
 	[ -z "${RIG_FULL-}" ] || engines=(tests/engines/*.t)
 	"$TOP/tests/engines/image" "$TOP/build/engines"
-	rig_boot "${RIG_TIMEOUT:-600}" "${RIG_ENV[@]}" --memory 3072 --env RIG_JOBS=1 \
+	rig_boot "${RIG_TIMEOUT:-700}" "${RIG_ENV[@]}" --memory 3072 --env RIG_JOBS=1 \
 		--env ISLE_REQUIRE=root,cgroup2,engines -- "$RIG/suite" "${engines[@]}"
 fi
 rig_end

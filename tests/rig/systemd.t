@@ -15,7 +15,7 @@ else
 		tests/cli/26-update.t tests/cli/25-pause.t tests/cli/21-kill.t tests/cli/27-events.t)
 	[ -z "${RIG_FULL-}" ] || mapfile -t files < <(rig_files tests/rig/user tests/cli/*.t)
 fi
-rig_boot "${RIG_TIMEOUT:-600}" --init systemd "${RIG_ENV[@]}" --memory 3072 \
+rig_boot "${RIG_TIMEOUT:-700}" --init systemd "${RIG_ENV[@]}" --memory 3072 \
 	--env RT_GLOBAL=--systemd-cgroup --env ISLE_REQUIRE=root,cgroup2,cgroup,systemd \
 	-- "$RIG/suite" "${files[@]}"
 rig_end
