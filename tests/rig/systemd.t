@@ -12,7 +12,8 @@ if [ $# -gt 0 ]; then
 	files=("$@")
 else
 	mapfile -t files < <(rig_files tests/rig/user tests/cli/60-cgroups.t \
-		tests/cli/26-update.t tests/cli/25-pause.t tests/cli/21-kill.t tests/cli/27-events.t)
+		tests/cli/26-update.t tests/cli/25-pause.t tests/cli/27-events.t \
+		tests/cli/21-kill.t:all tests/cli/22-run.t:output tests/cli/23-exec.t:cgroup,output)
 	[ -z "${RIG_FULL-}" ] || mapfile -t files < <(rig_files tests/rig/user tests/cli/*.t)
 fi
 rig_boot "${RIG_TIMEOUT:-700}" --init systemd "${RIG_ENV[@]}" --memory 3072 \
