@@ -146,6 +146,10 @@ static int run_hooks(struct creation *c, struct err *e)
 
 	if (!c->child_hooks)
 		return 0;
+	/* Sent ahead of the state, so it must be taken first; a cgroup mount did it already. */
+	int r = child_groups_wait(c, e);
+	if (r < 0)
+		return r;
 	if (send(c->sync_c, &m, sizeof(m), MSG_NOSIGNAL) < 0)
 		return err_sys(e, errno, "ask for the hooks");
 	state[sync_wait(c, state, STATE_JSON_MAX)] = '\0';

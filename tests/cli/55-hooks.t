@@ -53,6 +53,16 @@ t_state_on_stdin() {
 	jq -e '.id' "$B/rootfs/state" >/dev/null
 }
 
+# Only a mount of type cgroup makes the child wait for its groups ahead of the hooks.
+t_without_a_cgroup_mount() {
+	hook_script
+	bundle "$hooks"'del(.mounts[] | select(.type == "cgroup")) | .hooks = {prestart: [h("prestart")],
+		createRuntime: [h("createRuntime")], createContainer: [h("createContainer")]}' --arg t "$T"
+	good rt run --bundle "$B" "$ID"
+	is "$(tr '\n' ' ' <order)" "prestart createRuntime createContainer "
+	is "$(jq -r .id state.createContainer)" "$ID"
+}
+
 t_environment_is_exactly_the_hooks() {
 	hook_script
 	bundle "$hooks"'.hooks = {createRuntime: [h("createRuntime")]}' --arg t "$T"
@@ -121,6 +131,15 @@ t_failing_poststart_is_only_warned_of() {
 	good rt start "$ID"
 	is "$(status_of "$ID")" running
 	is "$(tr '\n' ' ' <order)" "bad later "
+}
+
+t_failing_poststart_fails_run() {
+	need isle
+	bundle '.process.args = ["sleep", "100"] | .hooks = {poststart: [{path: "/bin/true"}, {path: "/bin/false"}]}'
+	bad "error running poststart hook #1:" rt run --bundle "$B" "$ID"
+	bad "container does not exist" rt state "$ID"
+	bad "error running poststart hook #1:" rt run -d --bundle "$B" "$ID"
+	bad "container does not exist" rt state "$ID"
 }
 
 t_failing_poststop_is_only_warned_of() {
