@@ -5,7 +5,7 @@
 #
 #	tests/rig/rig.t                         what make check runs
 #	tests/rig/rig.t tests/cli/30-*.t        these files only
-#	RIG_FULL=1 tests/rig/rig.t              all of tests/cli and tests/engines (half an hour)
+#	RIG_FULL=1 tests/rig/rig.t              all of tests/cli, and engines on v2 (half an hour)
 . "$(dirname "$(readlink -f "$0")")/relay"
 
 rig_need qemu-system-x86_64 busybox cpio /usr/lib/qemu/virtiofsd
@@ -25,11 +25,10 @@ rig_boot "${RIG_TIMEOUT:-700}" "${RIG_ENV[@]}" --memory 3072 \
 	--env ISLE_REQUIRE=root,cgroup2,cgroup,criu,timens,userns,overlay \
 	-- "$RIG/suite" "${files[@]}"
 
-if [ $# = 0 ]; then
-	engines=(tests/rig/engines)
-	[ -z "${RIG_FULL-}" ] || engines=(tests/engines/*.t)
+if [ $# = 0 ] && [ -n "${RIG_FULL-}" ]; then
 	"$TOP/tests/engines/image" "$TOP/build/engines"
-	rig_boot "${RIG_TIMEOUT:-700}" "${RIG_ENV[@]}" --memory 3072 --env RIG_JOBS=1 \
-		--env ISLE_REQUIRE=root,cgroup2,engines -- "$RIG/suite" "${engines[@]}"
+	rig_boot "${RIG_TIMEOUT:-1400}" "${RIG_ENV[@]}" --memory 3072 --env RIG_JOBS=1 \
+		--env RIG_LIMIT=1300 --env ISLE_REQUIRE=root,cgroup2,engines \
+		-- "$RIG/suite" tests/rig/engines
 fi
 rig_end
