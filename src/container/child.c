@@ -6,7 +6,6 @@
  * does to the file system is in rootfs.c.  The order follows runtime.md#lifecycle.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -124,17 +123,13 @@ static int open_console(struct creation *c, struct err *e)
 
 	if (!p || !p->terminal)
 		return 0;
-	CLEANUP_FD int root = c->rootfs ? dup(rootfs_fd(c->rootfs))
-					: open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = console_new(root, "/dev/pts/ptmx", p->console_height, p->console_width,
-			    p->user.uid, &con, e);
+	int r = console_new(rootfs_fd(c->rootfs), "/dev/pts/ptmx", p->console_height,
+			    p->console_width, p->user.uid, &con, e);
 	if (r < 0)
 		return r;
-	if (c->rootfs) {
-		r = rootfs_bind_console(c->rootfs, con.slave, e);
-		if (r < 0)
-			return r;
-	}
+	r = rootfs_bind_console(c->rootfs, con.slave, e);
+	if (r < 0)
+		return r;
 	r = console_send_fd(c->console_sock, con.master, "/dev/ptmx", e);
 	return r < 0 ? r : console_set_stdio(con.slave, e);
 }
@@ -194,7 +189,7 @@ static int make_cwd(const struct creation *c, struct err *e)
 {
 	const char *cwd = c->spec.process ? c->spec.process->cwd : NULL;
 
-	if (!c->rootfs || !c->spec.root_readonly || !cwd)
+	if (!c->spec.root_readonly || !cwd)
 		return 0;
 	CLEANUP_FD int fd = inroot_mkdir_all(rootfs_fd(c->rootfs), cwd, 0755);
 	return fd < 0 ? err_sys(e, -fd, "mkdir cwd %s", cwd) : 0;
@@ -219,7 +214,8 @@ static int build(struct creation *c, struct err *e)
 	r = join_keyring(c, e);
 	if (r < 0)
 		return r;
-	if (c->rootfs && (r = rootfs_setup(c->rootfs, e)) < 0)
+	r = rootfs_setup(c->rootfs, e);
+	if (r < 0)
 		return r;
 	r = make_cwd(c, e);
 	if (r < 0)
@@ -233,9 +229,11 @@ static int build(struct creation *c, struct err *e)
 	r = label_open(c->label_fd, e);
 	if (r < 0)
 		return r;
-	if (c->rootfs && (r = rootfs_pivot(c->rootfs, e)) < 0)
+	r = rootfs_pivot(c->rootfs, e);
+	if (r < 0)
 		return r;
-	if (c->rootfs && (r = rootfs_seal(c->rootfs, e)) < 0)
+	r = rootfs_seal(c->rootfs, e);
+	if (r < 0)
 		return r;
 	return enter_cgroup(c, e);
 }

@@ -193,6 +193,23 @@ static int make_listener(struct creation *c, struct err *e)
 	return 0;
 }
 
+/*
+ * A joined mount namespace gets the container's root and mounts as a new one would, and
+ * who else lives in it sees them (as with runc): so it must not be the host's.
+ */
+static bool mount_namespace_of_others(const struct creation *c)
+{
+	static const char *const hosts[] = { "/proc/self/ns/mnt", "/proc/1/ns/mnt" };
+	struct stat st, host;
+
+	if (!(c->ns.joined & CLONE_NEWNS) || fstat(c->ns.fd[OCI_NS_MOUNT], &st) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		if (stat(hosts[i], &host) == 0 && host.st_ino == st.st_ino)
+			return false;
+	return true;
+}
+
 static int prepare_rootfs(struct creation *c, struct err *e)
 {
 	struct rootfs_opts o = {
@@ -209,9 +226,7 @@ static int prepare_rootfs(struct creation *c, struct err *e)
 		.rootless = c->rt->rootless,
 	};
 
-	if (c->ns.joined & CLONE_NEWNS)
-		return 0;               /* its file system is the joined one's */
-	if (!(c->ns.create & CLONE_NEWNS))
+	if (!(c->ns.create & CLONE_NEWNS) && !mount_namespace_of_others(c))
 		return err_set(e, EINVAL, "linux.namespaces: a mount namespace is required: "
 			       "without one the container's mounts would be the host's");
 	return rootfs_prepare(&o, &c->rootfs, e);

@@ -50,6 +50,23 @@ t_joined_pid_namespace_is_not_pid_1() {
 	isnt "$(head -n 1 <<<"$out")" 1
 }
 
+t_joined_mount_namespace_gets_the_root() {
+	need root
+	unshare --mount sleep 100 &
+	local p=$!
+	while [ "$(readlink "/proc/$p/ns/mnt")" = "$(readlink /proc/self/ns/mnt)" ]; do sleep 0.01; done
+	inside_ok 'joinns("mount"; $p)' 'readlink /proc/self/ns/mnt; [ -e "'"$T"'" ] || echo its own root' --arg p "/proc/$p/ns/mnt"
+	is "$out" "$(readlink "/proc/$p/ns/mnt")
+its own root"
+	kill "$p"
+}
+
+t_joined_mount_namespace_of_the_host_is_refused() {
+	need isle
+	inside_bad "a mount namespace is required" 'joinns("mount"; "/proc/self/ns/mnt")'
+	inside_bad "mount namespace" 'joinns("mount"; "/proc/1/ns/mnt")'
+}
+
 t_joined_user_namespace() {
 	differs runc "1.1 wants maps too"
 	need userns
