@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "container/console.h"
+#include "container/cpulist.h"
 #include "container/create.h"
 #include "container/exe.h"
 #include "container/inherit.h"
@@ -132,6 +133,21 @@ static int check_console(const struct creation *c, struct err *e)
 		return err_set(e, EINVAL, "cannot use console socket if isle-runtime will not "
 			       "detach or allocate tty: process.terminal is false");
 	return 0;
+}
+
+/* Used by exec only, but a document that is wrong is refused now. */
+static int check_affinity(const struct creation *c, struct err *e)
+{
+	const struct oci_process *p = c->spec.process;
+	unsigned long mask[CPULIST_WORDS];
+	int r = 0;
+
+	if (p && p->cpu_affinity_initial)
+		r = cpulist_parse("process.execCPUAffinity.initial", p->cpu_affinity_initial,
+				  mask, e);
+	if (r >= 0 && p && p->cpu_affinity_final)
+		r = cpulist_parse("process.execCPUAffinity.final", p->cpu_affinity_final, mask, e);
+	return r < 0 ? r : 0;
 }
 
 static void decide(struct creation *c)
@@ -321,6 +337,9 @@ int creation_prepare(struct creation *c, const char *id, struct err *e)
 			return c->console_sock;
 	}
 	r = check_console(c, e);
+	if (r < 0)
+		return r;
+	r = check_affinity(c, e);
 	if (r < 0)
 		return r;
 	if (notify_host_socket()) {
