@@ -135,6 +135,17 @@ t_wrong_documents_are_refused() {
 	inside_bad "" '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir"], action: "SCMP_ACT_ERRNO", args: [{index: 1, value: 1, op: "SCMP_CMP_XX"}]}]}'
 }
 
+t_startContainer_hooks_are_under_the_filter() {
+	need isle
+	inside '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+			syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_KILL_PROCESS"}]}
+		| .process.rlimits = [{type: "RLIMIT_CORE", soft: 0, hard: 0}]
+		| .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "exec mkdir /tmp/x"]}]' 'echo started'
+	[ $rc != 0 ]
+	says "error running startContainer hook #0:"
+	says "bad system call"
+}
+
 t_flags() {
 	differs runc "1.1.5 has none"
 	local f
@@ -204,8 +215,18 @@ t_notify() {
 	local msg
 	msg=$(head -n 1 seen)
 	jq -e --arg id "$ID" '.fds == ["seccompFd"] and .metadata == "meta" and .state.id == $id and .state.annotations.k == "v"
-		and .pid > 0 and (.ociVersion | startswith("1."))' <<<"$msg" >/dev/null || fail "$msg"
+		and .pid > 0 and (.ociVersion == "0.2.0")' <<<"$msg" >/dev/null || fail "$msg"
 	has "$(cat seen)" "syscall $MKDIR"
+}
+
+t_listener_without_a_notified_call() {
+	need_x86
+	differs runc "1.1 sends nothing"
+	notified :
+	jq 'del(.linux.seccomp.syscalls)' "$B/config.json" >"$T/c" && cp "$T/c" "$B/config.json"
+	good rt run --bundle "$B" "$ID"
+	until_ok test -s seen
+	jq -e '.fds == ["seccompFd"]' <<<"$(head -n 1 seen)" >/dev/null || fail "$(cat seen)"
 }
 
 t_notify_of_exec() {

@@ -339,7 +339,8 @@ t_mount_race_on_a_shared_volume() {
 	mkdir -p vol/dir && ln -s "$T/host" vol/evil
 	"$TAP_TOOLS/host" swap vol/dir vol/evil &
 	local swapper=$!
-	for ((i = 0; i < ${ISLE_RACES:-40}; i++)); do
+	SECONDS=0
+	for ((i = 0; i < ${ISLE_RACES:-25} && SECONDS < 20; i++)); do
 		bundle 'sh(":") | bind($v; "/vol"; []) | tmpfs("/vol/dir/made"; []) | bind("fl"; "/vol/dir/file"; [])' --arg v "$T/vol"
 		echo x >"$B/fl"
 		run timeout 10 "$RUNTIME" --root "$T/state" run --bundle "$B" "$ID" >/dev/null
@@ -357,7 +358,8 @@ t_mount_race_on_masked_and_readonly_paths() {
 	mkdir -p vol/dir && ln -s "$T/host" vol/evil && echo s >vol/dir/f
 	"$TAP_TOOLS/host" swap vol/dir vol/evil &
 	local swapper=$!
-	for ((i = 0; i < ${ISLE_RACES:-20}; i++)); do
+	SECONDS=0
+	for ((i = 0; i < ${ISLE_RACES:-25} && SECONDS < 20; i++)); do
 		bundle 'sh(":") | bind($v; "/vol"; []) | .linux.maskedPaths = ["/vol/dir/f"] | .linux.readonlyPaths = ["/vol/dir"]' --arg v "$T/vol"
 		run timeout 10 "$RUNTIME" --root "$T/state" run --bundle "$B" "$ID" >/dev/null
 		rm -rf "$B"

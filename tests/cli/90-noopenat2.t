@@ -11,6 +11,7 @@ t_openat2_is_really_refused() {
 tap_more() {
 	local f
 	have_isle || return 0
+	export ISLE_RACES=${ISLE_RACES:-15}
 	export RUNTIME_WRAP=$TAP_TOOLS/noopenat2
 	tap_relay "$TESTS_LIB/../cli/20-create.t" "no openat2" created_then root_path missing_root program
 	tap_relay "$TESTS_LIB/../cli/23-exec.t" "no openat2" output_and_status cwd user_namespace

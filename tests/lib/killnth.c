@@ -6,7 +6,7 @@
  * -f counts the calls of its children too (the program itself is what is killed,
  * at the moment one of them is at its step).  Children are let go, not killed:
  * what becomes of them is what the test wants to see.  Exit 0: it was killed;
- * 3: it ended before its Nth call.  The number of calls seen is printed.
+ * 3: it ended before its Nth call; 2: it could not be run.  The number of calls seen is printed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +17,8 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define EXEC_FAILED 99          /* no status of the program's own */
 
 static long n_calls, kill_at;
 static pid_t program;
@@ -59,7 +61,7 @@ int main(int argc, char **argv)
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
 		raise(SIGSTOP);
 		execvp(argv[1], argv + 1);
-		_exit(127);
+		_exit(EXEC_FAILED);
 	}
 	if (program < 0 || waitpid(program, &status, 0) < 0)
 		return 2;
@@ -83,5 +85,7 @@ int main(int argc, char **argv)
 		}
 	}
 	printf("%ld\n", n_calls);
+	if (!killed && WIFEXITED(status) && WEXITSTATUS(status) == EXEC_FAILED)
+		return 2;
 	return killed ? 0 : 3;
 }
