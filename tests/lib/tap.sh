@@ -106,11 +106,13 @@ cgroup_dir() {
 	fi
 }
 
-# crun 1.8 wants every controller on v1 before it works on a hybrid host.
+# crun 1.8 wants every controller on v1 before it works on a hybrid host.  The folder is
+# made in the tmpfs that the host shares, so it is removed again.
+TAP_HUGETLB=
 if [ $ENGINE = crun ] && [ "$(id -u)" = 0 ] && [ $CGROUP_MODE = 1 ] &&
-   [ ! -d /sys/fs/cgroup/hugetlb ]; then
+   ! grep -q ' /sys/fs/cgroup/hugetlb ' /proc/self/mountinfo; then
 	mkdir -p /sys/fs/cgroup/hugetlb &&
-		mount -t cgroup -o hugetlb none /sys/fs/cgroup/hugetlb
+		mount -t cgroup -o hugetlb none /sys/fs/cgroup/hugetlb && TAP_HUGETLB=1
 fi
 
 # --- prerequisites ---------------------------------------------------------------
@@ -427,6 +429,9 @@ tap_relay() {
 }
 
 tap_exit() {
+	[ -z "$TAP_HUGETLB" ] || {
+		umount /sys/fs/cgroup/hugetlb && rmdir /sys/fs/cgroup/hugetlb
+	} 2>/dev/null
 	[ -n "$ISLE_KEEP" ] || rm -rf --one-file-system "$TAP_DIR" 2>/dev/null
 	exit $((TAP_FAILED > 0))
 }
