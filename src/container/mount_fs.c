@@ -71,6 +71,36 @@ static int set_flag(int fs, const char *key)
 	return sys_fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0);
 }
 
+/*
+ * overlay's "lowerdir=a:b::data", longer than one value may be: the same layer by layer
+ * (Linux 6.5; Documentation/filesystems/overlayfs.rst).  There a name is literal.
+ */
+static int set_lowerdirs(int fs, const char *value)
+{
+	char layer[VALUE_MAX + 1];
+	const char *key = "lowerdir+";
+
+	for (const char *p = value; ; p++) {
+		size_t n = 0;
+
+		for (; *p && *p != ':'; p++) {
+			if (*p == '\\' && p[1])
+				p++;
+			if (n == VALUE_MAX)
+				return -ENAMETOOLONG;
+			layer[n++] = *p;
+		}
+		layer[n] = 0;
+		int r = set_string(fs, key, layer);
+		if (r < 0 || !*p)
+			return r;
+		if (p[1] == ':') {
+			key = "datadir+";
+			p++;
+		}
+	}
+}
+
 /* "key=value", or "key"; value may stand in double quotes (SELinux contexts). */
 static int set_param(int fs, char *param, struct err *e)
 {
@@ -85,10 +115,13 @@ static int set_param(int fs, char *param, struct err *e)
 			value[n - 1] = 0;
 			value++;
 		}
-		if (strlen(value) > VALUE_MAX)
+		if (strlen(value) <= VALUE_MAX)
+			r = set_string(fs, param, value);
+		else if (strcmp(param, "lowerdir") == 0)
+			r = set_lowerdirs(fs, value);
+		else
 			return err_set(e, EINVAL, "option %.100s: longer than the %d bytes the "
 				       "kernel takes", param, VALUE_MAX);
-		r = set_string(fs, param, value);
 	} else {
 		r = set_flag(fs, param);
 	}

@@ -336,6 +336,15 @@ t_cgroup2_mount() {
 	like "$out" '0::/$'
 }
 
+t_overlay_with_a_long_list_of_layers() {
+	need overlay
+	local d="$T/$(printf 'l%.0s' {1..100})" i list=
+	for i in 1 2 3 4; do mkdir -p "$d$i:x" && echo $i >"$d$i:x/f$i" && list+=":$d$i\\:x"; done
+	inside_ok 'mnt({destination: "/o", type: "overlay", source: "overlay",
+		options: ["ro", "lowerdir=" + $l]})' 'cat /o/f1 /o/f2 /o/f3 /o/f4' --arg l "${list#:}"
+	is "$(tr -d '\n' <<<"$out")" 1234
+}
+
 t_overlay() {
 	need overlay
 	mkdir l u w; echo low >l/f
