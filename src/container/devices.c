@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,6 +57,7 @@ struct node_place {
 	const char *name;
 	bool fresh;             /* dir is a tmpfs of ours, seen by nobody else */
 	int owned;              /* dir where it must be closed, else -1 */
+	char path[PATH_MAX];    /* name may be in here */
 };
 
 static void node_place_release(struct node_place *p)
@@ -72,8 +74,15 @@ static int open_place(const struct rootfs *r, const char *path, struct node_plac
 		p->fresh = r->dev_fresh;
 		return 0;
 	}
+	size_t n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	if (n >= sizeof(p->path))
+		return -ENAMETOOLONG;
+	memcpy(p->path, path, n);
+	p->path[n] = 0;
 	p->fresh = false;
-	p->owned = p->dir = inroot_parent(r->root, path, 0755, &p->name);
+	p->owned = p->dir = inroot_parent(r->root, p->path, 0755, &p->name);
 	return p->dir < 0 ? p->dir : 0;
 }
 

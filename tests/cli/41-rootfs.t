@@ -225,6 +225,12 @@ t_sysctl_cannot_climb_out() {
 	hasnt "$(cat /proc/sys/kernel/core_pattern)" /x
 }
 
+t_device_path_with_a_slash_behind() {
+	need root
+	inside_ok '.linux.devices = [{path: "/mnt/x/", type: "c", major: 1, minor: 3}]' 'stat -c %t:%T /mnt/x'
+	is "$out" 1:3
+}
+
 t_hostname_and_domainname() {
 	inside_ok '.hostname = "box"' 'hostname; cat /proc/sys/kernel/hostname'
 	is "$out" "box
