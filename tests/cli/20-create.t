@@ -135,6 +135,19 @@ t_two_creates_at_once_and_only_one_wins() {
 t_state_of_unknown() { bad "container does not exist" rt state nope; }
 t_start_of_unknown() { bad "container does not exist" rt start nope; }
 t_kill_of_unknown() { bad "container does not exist" rt kill nope; }
+t_delete_by_regular_expression() {
+	differs runc "has no --regex"
+	local a b
+	bundle; a=$ID; good rt create --bundle "$B" "$a" </dev/null
+	bundle; b=$ID; good rt create --bundle "$B" "$b" </dev/null
+	good rt delete --force --regex "^$b\$"
+	good rt state "$a"
+	bad "does not exist" rt state "$b"
+	good rt delete --force --regex "^${a%?}*"
+	bad "does not exist" rt state "$a"
+	bad "" rt delete --regex "["
+}
+
 t_delete_of_unknown() { bad "container does not exist" rt delete nope; }
 t_exec_of_unknown() { bad "container does not exist" rt exec nope true; }
 t_pause_of_unknown() { bad "container does not exist" rt pause nope; }
