@@ -168,6 +168,35 @@ static const struct oci_field scheduler_fields[] = {
 	F_END
 };
 
+/* sched(7): runtime <= deadline <= period.  The words are crun's. */
+static int check_deadline(const struct oci_walk *w, const struct json_node *v,
+			  const struct oci_scheduler *s)
+{
+#define SCHED "sched_setattr: `SCHED_DEADLINE` "
+	const uint64_t max = INT64_MAX, min = 1024;     /* __checkparam_dl() of the kernel */
+
+	if (!json_tree_member(v, "runtime"))
+		return oci_walk_error(w, v, "runtime", SCHED "requires `runtime`");
+	if (!json_tree_member(v, "deadline"))
+		return oci_walk_error(w, v, "deadline", SCHED "requires `deadline`");
+	if (s->runtime == 0)
+		return oci_walk_error(w, v, "runtime", SCHED "runtime must be greater than 0");
+	if (s->runtime < min || s->runtime > max)
+		return oci_walk_error(w, v, "runtime", SCHED "runtime (%llu) must be between %llu "
+				      "and %llu", (unsigned long long)s->runtime,
+				      (unsigned long long)min, (unsigned long long)max);
+	if (s->runtime > s->deadline)
+		return oci_walk_error(w, v, "runtime", SCHED "runtime (%llu) must be <= deadline "
+				      "(%llu)", (unsigned long long)s->runtime,
+				      (unsigned long long)s->deadline);
+	if (s->period && s->deadline > s->period)
+		return oci_walk_error(w, v, "deadline", SCHED "deadline (%llu) must be <= period "
+				      "(%llu)", (unsigned long long)s->deadline,
+				      (unsigned long long)s->period);
+	return 0;
+#undef SCHED
+}
+
 static int check_scheduler(const struct oci_walk *w, const struct json_node *v, void *object)
 {
 	const struct oci_scheduler *s = object;
@@ -178,7 +207,7 @@ static int check_scheduler(const struct oci_walk *w, const struct json_node *v, 
 	if ((s->runtime || s->deadline || s->period) && s->policy_nr != SCHED_DEADLINE)
 		return oci_walk_error(w, v, NULL,
 				      "only SCHED_DEADLINE takes a runtime, deadline and period");
-	return 0;
+	return s->policy_nr == SCHED_DEADLINE ? check_deadline(w, v, s) : 0;
 }
 
 static const struct oci_table scheduler_table = {
