@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
+
 /* Length of NAME= in "NAME=value", the whole length without '='. */
 static size_t env_name_len(const char *kv)
 {
@@ -31,24 +33,24 @@ static void env_merge(struct arena *a, const struct oci_strv *base, const struct
 	}
 }
 
-static int caps_add(struct oci_caps *c, const struct oci_strv *names, struct err *e)
+static void caps_add(struct oci_caps *c, const struct oci_strv *names)
 {
 	for (size_t i = 0; i < names->n; i++) {
 		int cap = oci_cap_from_name(names->v[i]);
 
-		if (cap < 0)
-			return err_set(e, EINVAL, "--cap: unknown capability %s", names->v[i]);
+		if (cap < 0) {          /* as those of config.json */
+			log_warn("--cap: unknown capability %s is ignored", names->v[i]);
+			continue;
+		}
 		/* Not inheritable: CVE-2022-29162. */
 		c->bounding |= 1ULL << cap;
 		c->effective |= 1ULL << cap;
 		c->permitted |= 1ULL << cap;
 		c->set = true;
 	}
-	return 0;
 }
 
-static int from_options(const struct exec_opts *o, struct oci_process *p, struct arena *a,
-			struct err *e)
+static void from_options(const struct exec_opts *o, struct oci_process *p, struct arena *a)
 {
 	struct oci_strv env = p->env;
 
@@ -71,13 +73,13 @@ static int from_options(const struct exec_opts *o, struct oci_process *p, struct
 		p->user.additional_gids = gids;
 		p->user.n_additional_gids = n + o->n_additional_gids;
 	}
-	if (o->no_new_privs_set)
-		p->no_new_privileges = o->no_new_privs;
+	/* Who enters by hand says so himself; engines hand over a whole process. */
+	p->no_new_privileges = o->no_new_privs;
 	if (o->apparmor)
 		p->apparmor_profile = o->apparmor;
 	if (o->process_label)
 		p->selinux_label = o->process_label;
-	return caps_add(&p->caps, &o->caps, e);
+	caps_add(&p->caps, &o->caps);
 }
 
 static void from_document(const struct oci_process *own, struct oci_process *p)
@@ -106,20 +108,17 @@ int exec_process_build(const struct exec_opts *o, const struct oci_process *own,
 		       struct arena *a, struct oci_process **ret, struct err *e)
 {
 	struct oci_process *p = arena_alloc(a, sizeof(*p));
-	int r = 0;
 
 	if (o->process) {
 		*p = *o->process;
 		from_document(own, p);
 	} else if (own) {
 		*p = *own;
-		r = from_options(o, p, a, e);
+		from_options(o, p, a);
 	} else {
 		return err_set(e, EINVAL, "exec: the container's config.json has no process, so "
 			       "give --process");
 	}
-	if (r < 0)
-		return r;
 	if (!p->args.n)
 		return err_set(e, EINVAL, "exec: process args cannot be empty");
 	if (!p->cwd || p->cwd[0] != '/')

@@ -57,7 +57,8 @@ static _Noreturn void hook_exec(const struct oci_hook *h, int in, int err_fd)
 	int r = sys_close_range(STDERR_FILENO + 1, ~0u, 0);
 	if (r < 0 && r != -ENOSYS && r != -EPERM)
 		_exit(127);
-	execve(h->path, argv, h->env.n ? (char *const *)h->env.v : no_env);
+	/* No env means the caller's, as with runc and crun; an empty one is empty. */
+	execve(h->path, argv, h->env.n ? (char *const *)h->env.v : h->env.v ? no_env : environ);
 	dprintf(STDERR_FILENO, "exec %s: %s\n", h->path, err_text(errno));
 	_exit(127);
 }
@@ -167,6 +168,9 @@ static int hook_run(enum oci_hook_kind kind, size_t index, const struct oci_hook
 	if (WIFSIGNALED(status))
 		return err_set(e, ECHILD, "error running %s hook #%zu: %s: signal %d%s%s", name,
 			       index, h->path, WTERMSIG(status), sep, tail.line);
+	if (WEXITSTATUS(status) && kind == OCI_HOOK_POSTSTOP)
+		return err_set(e, ECHILD, "poststop hook failed with exit code %d: hook #%zu, %s%s%s",
+			       WEXITSTATUS(status), index, h->path, sep, tail.line);
 	if (WEXITSTATUS(status))
 		return err_set(e, ECHILD, "error running %s hook #%zu: %s: exit status %d%s%s",
 			       name, index, h->path, WEXITSTATUS(status), sep, tail.line);
