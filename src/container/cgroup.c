@@ -280,7 +280,8 @@ int cgroup_join_self(const struct cgroup *cg, struct err *e)
 		if (cg->join_may_fail && is_refusal(-errno))
 			continue;
 		if (errno == EBUSY && is_v2_tree(h))
-			return err_set(e, EBUSY, "join cgroup %s: it hands controllers down "
+			return err_set(e, EBUSY, "adding pid 0 (the new process itself) to cgroups: "
+				       "%s: device or resource busy: it hands controllers down "
 				       "(cgroup.subtree_control), so it may hold no processes",
 				       h->path);
 		return err_sys(e, errno, "join cgroup %s of %s", h->path, tree_name(h));
@@ -300,24 +301,64 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	return fd < 0 ? -1 : fd;
 }
 
-/*
- * "exec --cgroup": a path below the group, ahead of which runc allows the v1
- * controllers it is meant for, "cpu,memory:PATH".
- */
-static const char *sub_path(const char *sub, const struct cgroup_hierarchy *h)
+/* Calls each(cg, controller, arg) for those ahead of the colon of "cpu,memory:PATH". */
+static int each_controller(const struct cgroup *cg, const char *sub,
+			   int (*each)(const struct cgroup *cg, const char *c, const void *arg),
+			   const void *arg)
 {
-	const char *colon = sub ? strchr(sub, ':') : NULL;
-
-	if (!sub)
-		return "";
-	if (!colon)
-		return sub;
 	CLEANUP_FREE char *list = xstrdup(sub);
-	list[colon - sub] = '\0';
-	for (char *save, *c = strtok_r(list, ",", &save); c; c = strtok_r(NULL, ",", &save))
-		if (cgroup_list_has(h->controllers, c))
-			return colon + 1;
-	return "";
+	int r = 0;
+
+	list[strcspn(list, ":")] = '\0';
+	for (char *save, *c = strtok_r(list, ",", &save); c && r == 0;
+	     c = strtok_r(NULL, ",", &save))
+		r = each(cg, c, arg);
+	return r;
+}
+
+static int controller_is_unknown(const struct cgroup *cg, const char *c, const void *arg)
+{
+	(void)arg;
+	return cg->mode != CGROUP_MODE_V1 || !cgroup_find(cg, c);
+}
+
+static int controller_is_of(const struct cgroup *cg, const char *c, const void *arg)
+{
+	const struct cgroup_hierarchy *h = arg;
+
+	(void)cg;
+	return cgroup_list_has(h->controllers, c);
+}
+
+/*
+ * "exec --cgroup": paths below the group, ahead of which runc allows the v1
+ * controllers they are meant for, "cpu,memory:PATH".  The last that fits h counts.
+ */
+static const char *sub_path(const struct cgroup *cg, const struct oci_strv *subs,
+			    const struct cgroup_hierarchy *h)
+{
+	const char *path = "";
+
+	for (size_t i = 0; i < subs->n; i++) {
+		const char *colon = strchr(subs->v[i], ':');
+
+		if (!colon)
+			path = subs->v[i];
+		else if (each_controller(cg, subs->v[i], controller_is_of, h))
+			path = colon + 1;
+	}
+	return path;
+}
+
+static int check_subs(const struct cgroup *cg, const struct oci_strv *subs, struct err *e)
+{
+	for (size_t i = 0; i < subs->n; i++) {
+		if (strchr(subs->v[i], ':') &&
+		    each_controller(cg, subs->v[i], controller_is_unknown, NULL))
+			return err_set(e, EINVAL, "exec --cgroup %s: unknown controller (of v1, "
+				       "ahead of the colon)", subs->v[i]);
+	}
+	return 0;
 }
 
 /*
@@ -343,15 +384,20 @@ static char *init_group(const struct cgroup_hierarchy *h, pid_t init)
 	return xstrdup(own + n + 1);
 }
 
-int cgroup_open_join(struct cgroup *cg, const char *sub, pid_t init, struct err *e)
+int cgroup_open_join(struct cgroup *cg, const struct oci_strv *subs, pid_t init, struct err *e)
 {
-	cg->join_may_fail = cg->rootless && !sub;
+	int bad = check_subs(cg, subs, e);
+
+	if (bad < 0)
+		return bad;
+	cg->join_may_fail = cg->rootless && subs->n == 0;
 	for (size_t i = 0; i < cg->n; i++) {
 		struct cgroup_hierarchy *h = &cg->h[i];
-		CLEANUP_FREE char *below = cgroup_clean_path(sub_path(sub, h));
+		CLEANUP_FREE char *below = cgroup_clean_path(sub_path(cg, subs, h));
 		int r;
 
-		if (is_v2_tree(h) && !below[0] && init > 0) {
+		/* Who says "--cgroup /" means the group itself. */
+		if (is_v2_tree(h) && !below[0] && subs->n == 0 && init > 0) {
 			char *at = init_group(h, init);
 
 			if (at) {
@@ -361,7 +407,8 @@ int cgroup_open_join(struct cgroup *cg, const char *sub, pid_t init, struct err 
 		}
 		r = open_join(h, below, e);
 		if (r < 0 && !(cg->join_may_fail && is_refusal(r)))
-			return r;
+			return subs->n == 0 ? r : err_prefix(e, "exec --cgroup: adding pid 0 (the "
+							     "new process itself) to cgroups");
 	}
 	return 0;
 }

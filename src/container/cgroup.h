@@ -89,14 +89,14 @@ MUST_CHECK int cgroup_set(const struct cgroup *cg, const struct oci_resources *r
 MUST_CHECK int cgroup_set_devices(const struct cgroup *cg, const struct oci_resources *r,
 				  struct err *e);
 /*
- * Open join_fd of a group loaded from the state.  sub (may be NULL) is a group
- * below it, as "exec --cgroup" has it: "PATH", or on v1 "cpu,memory:PATH".  init is
+ * Open join_fd of a group loaded from the state.  subs are groups below it, as
+ * "exec --cgroup" has them: "PATH", or on v1 "cpu,memory:PATH".  init is
  * the container's first process: where a v2 group hands controllers down and so
  * cannot hold processes itself, the new one goes where init is.  Rootless, a group
  * that the kernel does not let this user enter (from another session, say) is left
- * out, as runc does; a sub that was asked for is not.
+ * out, as runc does; one of subs that was asked for is not.
  */
-MUST_CHECK int cgroup_open_join(struct cgroup *cg, const char *sub, pid_t init,
+MUST_CHECK int cgroup_open_join(struct cgroup *cg, const struct oci_strv *subs, pid_t init,
 				struct err *e);
 MUST_CHECK int cgroup_freeze(const struct cgroup *cg, bool freeze, struct err *e);
 /* 1 frozen, 0 not, -errno. */

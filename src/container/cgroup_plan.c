@@ -419,8 +419,15 @@ int cgroup_plan(const struct cgroup_request *rq, struct cgroup *cg, struct err *
 	r = plan_paths(cg, path, rq->resources && rq->resources->n_hugepages > 0, e);
 	if (r < 0)
 		return r;
-	if (cg->n > 0)
-		return cgroup_refuse_occupied(cg, e);
+	if (cg->n > 0) {
+		r = cgroup_refuse_occupied(cg, e);
+		/* It is another's: undoing this create must neither kill nor remove there. */
+		if (r < 0) {
+			drop_hierarchies(cg);
+			cg->mode = CGROUP_MODE_NONE;
+		}
+		return r;
+	}
 	cg->mode = CGROUP_MODE_NONE;
 	if (rq->rootless)
 		return 0;

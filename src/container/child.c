@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/console.h"
+#include "container/cpulist.h"
 #include "container/create.h"
 #include "container/hooks.h"
 #include "container/sync.h"
@@ -81,6 +82,7 @@ static int enter_cgroup(struct creation *c, struct err *e)
 		r = cgroup_join_self(&c->st.cgroup, e);
 	if (r < 0)
 		return r;
+	cpulist_reset();
 	/* cgroup_namespaces(7): its root is where we are now, so it comes after. */
 	if ((c->ns.create & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, errno, "create a cgroup namespace");

@@ -62,7 +62,7 @@ struct exec_opts {
 	/* For both: */
 	bool detach, ignore_paused;
 	const char *pid_file, *console_socket, *pidfd_socket;
-	const char *cgroup;                     /* group below the container's */
+	struct oci_strv cgroups;                /* groups below the container's */
 	unsigned preserve_fds;
 };
 MUST_CHECK int container_exec(const struct runtime *rt, const char *id,

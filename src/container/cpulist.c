@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 #define WORD_BITS (8 * sizeof(unsigned long))
 
 /* A decimal number below CPULIST_BITS_MAX; *p moves behind it. */
@@ -50,6 +52,15 @@ int cpulist_parse(const char *what, const char *list, unsigned long mask[CPULIST
 			return words;
 		p++;
 	}
+}
+
+void cpulist_reset(void)
+{
+	unsigned long mask[CPULIST_WORDS];
+
+	memset(mask, 0xff, sizeof(mask));
+	if (syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask) < 0)
+		log_debug("reset the CPU affinity: %s", err_text(errno));
 }
 
 int cpulist_apply(const char *what, const char *list, struct err *e)

@@ -16,5 +16,10 @@
  */
 MUST_CHECK int cpulist_parse(const char *what, const char *list,
 			     unsigned long mask[CPULIST_WORDS], struct err *e);
+/*
+ * Any CPU that the cgroup allows: a caller bound to some (a kubelet, taskset(1)) does
+ * not bind its containers.
+ */
+void cpulist_reset(void);
 /* sched_setaffinity(2) of the caller. */
 MUST_CHECK int cpulist_apply(const char *what, const char *list, struct err *e);

@@ -101,6 +101,8 @@ static int joiner_build(const struct exec_run *x, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	if (!cpus || !*cpus)
+		cpulist_reset();
 	r = sys_setns(x->init_pidfd, (int)x->join);
 	if (r < 0)
 		return err_sys(e, -r, "join the namespaces of container %s", x->st.id);
@@ -189,6 +191,7 @@ static int exec_prepare_init(struct exec_run *x, struct err *e)
 		.sync_fd = x->sync_c,
 		.start_fd = -1,
 	};
+	init_request_linux(&rq, &x->spec);
 	r = label_reserve(&rq, &x->label_fd, e);
 	if (r < 0)
 		return r;
@@ -241,7 +244,7 @@ static int exec_prepare(struct exec_run *x, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	if (x->st.cgroup.mode != CGROUP_MODE_NONE) {
-		r = cgroup_open_join(&x->st.cgroup, x->o->cgroup, x->st.pid, e);
+		r = cgroup_open_join(&x->st.cgroup, &x->o->cgroups, x->st.pid, e);
 		if (r < 0)
 			return r;
 	}

@@ -28,7 +28,7 @@ static int check_rule(const struct oci_walk *w, const struct json_node *v, void 
 
 	if (!r->type)
 		r->type = 'a';
-	if (r->access && r->access[strspn(r->access, "rwm")])
+	if (r->access && r->access[strspn(r->access, "rwma")])
 		return oci_walk_error(w, v, "access",
 				      "expected some of the letters r, w and m, found \"%.80s\"",
 				      r->access);

@@ -200,7 +200,7 @@ t_missing_program() {
 	in_it nosuch
 	[ $rc != 0 ] || fail ran
 	says 'executable file not found in $PATH'
-	[ $ENGINE != isle ] || is $rc 127
+	is $rc 255
 	run rt exec -d "$ID" nosuch
 	[ $rc != 0 ] || fail "detached: ran"
 	in_it /no/such
@@ -213,7 +213,40 @@ t_unexecutable_program() {
 	in_it /etc/passwd
 	[ $rc != 0 ] || fail ran
 	says 'permission denied'
-	[ $ENGINE != isle ] || is $rc 126
+	is $rc 255
+}
+
+t_its_own_failures_exit_255() {
+	up
+	in_it sh -c 'exit 42'
+	is $rc 42
+	run rt exec --pid-file /no/such/p "$ID" true
+	is $rc 255
+	run rt exec no-such-container true
+	is $rc 255
+}
+
+t_personality_and_memory_policy_of_the_container() {
+	need isle
+	up '.linux.personality = {domain: "LINUX32"}
+		| .linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}'
+	in_it sh -c 'uname -m; head -n 1 /proc/self/numa_maps'
+	has "$out" i686
+	has "$out" bind:0
+}
+
+t_cgroup_options_for_several_controllers() {
+	need cgroup1 cgroupfs
+	up '.mounts |= map(select(.type == "cgroup").options -= ["ro"])'
+	in_it mkdir -p /sys/fs/cgroup/memory/a /sys/fs/cgroup/pids/b
+	is $rc 0
+	good rt exec --cgroup memory:a --cgroup pids,cpu:/ --cgroup pids:b "$ID" cat /proc/self/cgroup
+	like "$out" ":memory:[^:]*$ID/a"
+	like "$out" ":pids:[^:]*$ID/b"
+	bad "bad sub cgroup path" rt exec --cgroup memory:a/../.. "$ID" true
+	bad "unknown controller" rt exec --cgroup what:/ "$ID" true
+	bad " adding pid " rt exec --cgroup memory:none "$ID" true
+	like "$err" 'no such file or directory'
 }
 
 t_cwd_that_does_not_exist() {

@@ -43,8 +43,23 @@ t_two_containers_may_not_share_a_group() {
 	up
 	local g=$CGROUP/$ID
 	bundle '.linux.cgroupsPath = $g' --arg g "$g"
-	bad "" rt run --bundle "$B" "$ID"
-	like "$err" 'cgroup|group'
+	bad "container's cgroup is not empty" rt run --bundle "$B" "$ID"
+	# Nor does undoing the refused one touch the first.
+	kill -0 "$PID"
+	bad "container's cgroup is not empty" rt create --bundle "$B" "$ID"
+}
+
+t_affinity_of_the_caller_is_not_the_containers() {
+	need cpus2
+	differs runc crun "1.1 and 1.8 keep it"
+	local all
+	all=$(grep ^Cpus_allowed_list: /proc/self/status)
+	bundle '.process.args = ["grep", "^Cpus_allowed_list:", "/proc/self/status"]'
+	RT_AS='taskset -c 0' good rt run --bundle "$B" "$ID"
+	is "$out" "$all"
+	up
+	RT_AS='taskset -c 0' in_it grep ^Cpus_allowed_list: /proc/self/status
+	is "$out" "$all"
 }
 
 t_all_pids_are_in_the_group_before_the_program_runs() {

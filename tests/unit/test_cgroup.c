@@ -914,7 +914,7 @@ static void real_life(void **state)
 	/* As another command sees it, from the state; a process more by way of exec. */
 	CLEANUP_JSON json_t *j = cgroup_save(&t->cg);
 	assert_int_equal(cgroup_load(j, &loaded, &e), 0);
-	assert_int_equal(cgroup_open_join(&loaded, NULL, first, &e), 0);
+	assert_int_equal(cgroup_open_join(&loaded, &(struct oci_strv){ 0 }, first, &e), 0);
 	struct real by_state = { .cg = loaded };
 	pid_t third = inside(&by_state, wait_for_signal);
 	wait_until(t, 3);
@@ -996,7 +996,7 @@ static void real_v2(void **state)
 	assert_int_equal(cgd_write(dir, "cgroup.subtree_control", "+pids"), 0);
 	pid_t failed = inside(t, wait_for_signal);
 	assert_int_equal(WEXITSTATUS(status_of(failed)), 99);
-	assert_int_equal(cgroup_open_join(&t->cg, NULL, pid, &e), 0);
+	assert_int_equal(cgroup_open_join(&t->cg, &(struct oci_strv){ 0 }, pid, &e), 0);
 	inside(t, wait_for_signal);
 	wait_until(t, 2);
 }

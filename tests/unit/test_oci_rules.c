@@ -149,14 +149,14 @@ static void mounts(void **state)
 		{ MOUNT("\"options\": [\"rbind\"], " MAPS), NULL },
 		{ MOUNT("\"type\": \"bind\", " MAPS), NULL },
 		{ MOUNT("\"type\": \"tmpfs\", " MAPS),
-		  "c:4: mounts[1]: id-mapped mounts are only supported for bind-mounts" },
+		  "c:4: mounts[1]: invalid mount: id-mapped mounts are only supported for bind-mounts" },
 		{ MOUNT("\"options\": [\"idmap\"]"),
-		  "c:4: mounts[1]: id-mapped mounts are only supported for bind-mounts" },
+		  "c:4: mounts[1]: invalid mount: id-mapped mounts are only supported for bind-mounts" },
 		{ MOUNT("\"options\": [\"bind\"], \"uidMappings\": " MAP),
-		  "c:4: mounts[1]: id-mapped "
+		  "c:4: mounts[1]: invalid mount: id-mapped "
 		  "mounts must have both uid and gid mappings specified" },
 		{ MOUNT("\"options\": [\"bind\"], \"gidMappings\": " MAP),
-		  "c:4: mounts[1]: id-mapped "
+		  "c:4: mounts[1]: invalid mount: id-mapped "
 		  "mounts must have both uid and gid mappings specified" },
 		{ MOUNT("\"options\": [\"bind\", \"ridmap\"]"),
 		  "c:4: mounts[1]: an id-mapped mount needs mappings or a user namespace" },

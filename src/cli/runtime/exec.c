@@ -59,8 +59,8 @@ static const struct option options[] = {
 	  "never gain privileges through execve(2)", NULL },
 	{ "preserve-fds", 0, OPT_UINT, AT(o.preserve_fds), "N",
 	  "pass N more descriptors, from 3 on, to the process", NULL },
-	{ "cgroup", 0, OPT_STRING, AT(o.cgroup), "PATH",
-	  "run in this cgroup below the container's", NULL },
+	{ "cgroup", 0, OPT_STRINGS, AT(o.cgroups), "[V1-CONTROLLER,...:]PATH",
+	  "run in this cgroup below the container's (repeatable)", NULL },
 	{ "ignore-paused", 0, OPT_FLAG, AT(o.ignore_paused), NULL,
 	  "enter a paused container too; the process waits until it is resumed", NULL },
 	{ "apparmor", 0, OPT_STRING, AT(o.apparmor), "PROFILE",
@@ -103,13 +103,13 @@ static int check_lists(const struct exec_opts *o, struct err *e)
 /* Below the container's group, never beside it. */
 static int check_cgroup(const char *path, struct err *e)
 {
-	const char *p = path ? strrchr(path, ':') : NULL;
+	const char *p = strrchr(path, ':');
 
-	for (p = p ? p + 1 : path; p && *p; p += strcspn(p, "/")) {
+	for (p = p ? p + 1 : path; *p; p += strcspn(p, "/")) {
 		p += strspn(p, "/");
 		if (strcspn(p, "/") == 2 && strncmp(p, "..", 2) == 0)
-			return err_set(e, EINVAL, "option --cgroup: \"%s\" leaves the container's "
-				       "cgroup", path);
+			return err_set(e, EINVAL, "option --cgroup: bad sub cgroup path: \"%s\" "
+				       "leaves the container's cgroup", path);
 	}
 	return 0;
 }
@@ -122,7 +122,9 @@ static int exec_args_check(struct exec_args *a, const struct call *c, struct err
 	if (!a->process && c->argc < 2)
 		return err_set(e, EINVAL, "exec: process args cannot be empty: give a command or "
 			       "--process FILE");
-	int r = check_cgroup(a->o.cgroup, e);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < a->o.cgroups.n; i++)
+		r = check_cgroup(a->o.cgroups.v[i], e);
 	return r < 0 ? r : check_lists(&a->o, e);
 }
 
@@ -171,5 +173,7 @@ const struct verb verb_exec = {
 	.min_args = 1,
 	.max_args = VERB_ARGS_ANY,
 	.stop_after = 2,
+	/* The program's own statuses are 0 to 255 too; this is the one that runc took. */
+	.exit_failed = 255,
 	.run = exec,
 };

@@ -108,7 +108,7 @@ static int list(struct call *c, struct err *e)
 	if (a->quiet)
 		return verb_flush(e);
 	if (a->json)
-		return verb_print_json(all, 0, e);
+		return verb_print_json(all, JSON_COMPACT, e);
 	print_table(all);
 	return verb_flush(e);
 }

@@ -235,8 +235,7 @@ static int run_verb(const struct verb *v, const struct globals *g, int argc, cha
 		  rootless ? "rootless" : "as root");
 	struct call c = { .rt = &rt, .criu = g->criu, .target = target, .argv = argv, .argc = n };
 	r = v->run(&c, e);
-	if (r >= 0)
-		*ret_status = c.status;
+	*ret_status = r >= 0 ? c.status : v->exit_failed;
 out:
 	options_release(&v->options, target);
 	return r;
@@ -247,10 +246,14 @@ static const char *verb_name_at(const void *list, size_t i)
 	return ((const struct verb *const *)list)[i]->name;
 }
 
-static int unknown_verb(const char *name, struct err *e)
+static int unknown_verb(char **argv, struct err *e)
 {
+	const char *name = argv[0];
 	const char *near = options_nearest(name, n_verbs, verb_name_at, verbs);
 
+	if (argv[1] && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))
+		return err_set(e, EINVAL, "No help topic for '%s'; \"" PROGRAM " --help\" lists "
+			       "the commands", name);
 	if (near)
 		return err_set(e, EINVAL, "unknown command \"%s\"; did you mean \"%s\"?",
 			       name, near);
@@ -288,7 +291,7 @@ static int run(int argc, char **argv, int *ret_status, struct err *e)
 		return print_global_help(e);
 	const struct verb *v = verb_find(argv[0]);
 	if (!v)
-		return unknown_verb(argv[0], e);
+		return unknown_verb(argv, e);
 	return run_verb(v, &g, (int)n - 1, argv + 1, ret_status, e);
 }
 
@@ -299,7 +302,7 @@ int main(int argc, char **argv)
 
 	if (argc > 0 && run(argc, argv, &status, &e) < 0) {
 		log_error("%s", e.msg);
-		return container_exit_code(&e);
+		return status ? status : container_exit_code(&e);
 	}
 	return status;
 }

@@ -31,6 +31,7 @@ struct verb {
 	size_t target_size;
 	size_t min_args, max_args;      /* VERB_ARGS_ANY: no maximum */
 	size_t stop_after;      /* options_parse() */
+	int exit_failed;        /* exit status when run fails; 0: container_exit_code() */
 	int (*run)(struct call *c, struct err *e);
 };
 

@@ -90,7 +90,8 @@ static int hook_exec(void *arg)
 
 	setsid();               /* so that a timeout reaches its children as well */
 	if (lseek(c->stdin_fd, 0, SEEK_SET) < 0 || dup2(c->stdin_fd, STDIN_FILENO) < 0 ||
-	    ids_caps_raise(in) < 0 || ids_caps_final(in) < 0) {
+	    /* After the filter the capabilities are already the payload's. */
+	    (!in->filtered && (ids_caps_raise(in) < 0 || ids_caps_final(in) < 0))) {
 		c->code = errno;
 		return 1;
 	}
@@ -149,19 +150,22 @@ static int hook_run(struct init *in, uint32_t index, const struct plan_hook *h, 
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
-		return init_err(in, ETIME, "startContainer hook #%u %s: timed out after %d s",
+		return init_err(in, ETIME, "error running startContainer hook "
+				"#%u: %s: timed out after %d s",
 				index, path, h->timeout_s);
 	}
 	if (r < 0)
 		return init_err_sys(in, -r, "wait for startContainer hook #%u", index);
 	if (c.code)
-		return init_err_sys(in, c.code, "startContainer hook #%u: exec %s", index, path);
+		return init_err_sys(in, c.code, "error running startContainer hook #%u: exec "
+				    "%s", index, path);
 	if (WIFSIGNALED(status))
-		return init_err(in, ECANCELED, "startContainer hook #%u %s: killed by signal %d",
-				index, path, WTERMSIG(status));
+		return init_err(in, ECANCELED, "error running startContainer hook #%u: %s: killed by "
+				"signal %d%s", index, path, WTERMSIG(status),
+				WTERMSIG(status) == SIGSYS ? " (bad system call)" : "");
 	if (WEXITSTATUS(status))
-		return init_err(in, ECANCELED, "startContainer hook #%u %s: exit status %d",
-				index, path, WEXITSTATUS(status));
+		return init_err(in, ECANCELED, "error running startContainer hook #%u: %s: exit "
+				"status %d", index, path, WEXITSTATUS(status));
 	return 0;
 }
 

@@ -193,12 +193,22 @@ static bool wants_raise(const struct init *in)
 	       (p->seccomp.n && !(p->flags & INIT_PLAN_NO_NEW_PRIVS));
 }
 
+/*
+ * The hooks are the container's, so they run under its filter, as in runc; but a
+ * SCHED_DEADLINE task may not fork (sched(7)), and becomes one ahead of the filter.
+ */
+static bool hooks_under_filter(const struct init *in)
+{
+	return in->plan->seccomp.n && !(in->plan->flags & INIT_PLAN_SCHEDULER);
+}
+
 static int become_payload(struct init *in)
 {
 	if (!in->args[0])
 		return init_err(in, EINVAL, "process is not set in config.json: nothing to start");
 
-	int r = start_hooks_run(in);
+	bool late = hooks_under_filter(in);
+	int r = late ? 0 : start_hooks_run(in);
 
 	if (r == 0)
 		r = seccomp_prepare(in);
@@ -208,6 +218,8 @@ static int become_payload(struct init *in)
 		r = task_late(in);
 	if (r == 0)
 		r = filter_and_caps(in);
+	if (r == 0 && late)
+		r = start_hooks_run(in);
 	if (r < 0)
 		return r;
 	execve(in->exe, in->args, in->env);

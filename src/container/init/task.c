@@ -91,9 +91,13 @@ static int scheduler_set(struct init *in)
 {
 	if (!(in->plan->flags & INIT_PLAN_SCHEDULER))
 		return 0;
-	if (syscall(SYS_sched_setattr, 0, &in->plan->sched, 0) < 0)
-		return init_err_sys(in, errno, "set the scheduler");
-	return 0;
+	if (syscall(SYS_sched_setattr, 0, &in->plan->sched, 0) == 0)
+		return 0;
+	/* sched_setattr(2), EPERM: a deadline task must be allowed on every CPU. */
+	if (errno == EPERM && in->plan->sched.policy == SCHED_DEADLINE)
+		return init_err_sys(in, errno, "set the scheduler: process scheduler can't be used "
+				    "together with AllowedCPUs (cpu.cpus), or CAP_SYS_NICE is missing");
+	return init_err_sys(in, errno, "set the scheduler");
 }
 
 /* A SCHED_DEADLINE task may not fork (sched(7)), and hooks are to be forked yet. */
