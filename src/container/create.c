@@ -380,7 +380,7 @@ static int commit(struct creation *c, struct err *e)
 {
 	struct init_commit go = { .byte = INIT_COMMIT_BYTE, .pid = c->pid };
 
-	int r = pidfd_socket_send(c->o->pidfd_socket, c->pidfd, e);
+	int r = pidfd_socket_send(c->pidfd_socket, c->pidfd, e);
 	if (r < 0)
 		return r;
 	c->st.creating = false;

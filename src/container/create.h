@@ -59,6 +59,7 @@ struct creation {
 	int notify_fd;                  /* run: of notify_bind(), or -1 */
 	pid_t pid;
 	int pidfd;
+	const char *pidfd_socket;       /* --pidfd-socket or the annotation, or NULL */
 	unsigned own_unshare;           /* CLONE_NEW* the child makes for itself */
 	bool child_waits;               /* for CHILD_GO */
 	bool child_hooks;               /* CHILD_MSG_HOOKS will come */

@@ -108,7 +108,10 @@ static void libseccomp_version(char ret[32])
 json_t *features_json(void)
 {
 	/* A name that ends with "." is a prefix (features.md#unsafe-annotations-in-configjson). */
-	static const char *const unsafe[] = { "org.systemd.property.", NULL };
+	static const char *const unsafe[] = {
+		"org.systemd.property.", "run.oci.keep_original_groups", "run.oci.pidfd_receiver",
+		NULL,
+	};
 	char libseccomp[32];
 
 	libseccomp_version(libseccomp);

@@ -7,26 +7,64 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define FIRST_FD 3
 #define FDS_MAX 65536
 
+/* Of sd_listen_fds(3), when they are meant for this process. */
+static unsigned listen_count(void)
+{
+	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+
+	if (!fds || (pid && strtol(pid, NULL, 10) != getpid()))
+		return 0;
+	unsigned long n = strtoul(fds, NULL, 10);
+	return n > FDS_MAX ? 0 : (unsigned)n;
+}
+
+int inherit_reserve(unsigned preserve, struct err *e)
+{
+	if (preserve > FDS_MAX)
+		return err_set(e, EINVAL, "%u descriptors cannot be passed to the container",
+			       preserve);
+
+	int limit = FIRST_FD + (int)(preserve + listen_count()), fd = 0;
+	while (limit > FIRST_FD && fd < limit) {
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(e, errno, "keep descriptors below %d for the container",
+				       limit);
+	}
+	if (limit > FIRST_FD)
+		close(fd);
+	return 0;
+}
+
+/* What exec left open lacks FD_CLOEXEC, and all of ours have it. */
+static bool is_the_callers(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
 int inherit_fds(unsigned preserve, unsigned listen, unsigned *ret_n, struct err *e)
 {
-	if (preserve > FDS_MAX || listen > FDS_MAX)
-		return err_set(e, EINVAL, "%u descriptors cannot be passed to the container",
-			       preserve > FDS_MAX ? preserve : listen);
+	unsigned open = 0;
+
 	*ret_n = preserve + listen;
 	for (unsigned i = 0; i < *ret_n; i++) {
-		int flags = fcntl(FIRST_FD + (int)i, F_GETFD);
-
-		/* What exec left open lacks FD_CLOEXEC, and all of ours have it. */
-		if (flags < 0 || (flags & FD_CLOEXEC))
-			return err_set(e, EBADF, "descriptor %u is to be passed to the container "
-				       "(%s), but is not open", FIRST_FD + i,
-				       i < listen ? "LISTEN_FDS" : "--preserve-fds");
+		if (!is_the_callers(FIRST_FD + (int)i))
+			log_debug("descriptor %u is not open and not passed on", FIRST_FD + i);
+		else if (i >= listen)
+			open++;
 	}
+	if (preserve > 0 && open == 0)
+		return err_set(e, EBADF, "preserved-fd 0 (of %u): descriptor %u is to be passed to "
+			       "the container (--preserve-fds), but is not open", preserve,
+			       FIRST_FD + listen);
 	return 0;
 }
 
@@ -43,18 +81,15 @@ static bool is_listen_variable(const char *entry)
 
 unsigned inherit_listen(struct oci_process *p, struct arena *a)
 {
-	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
 	const char *names = getenv("LISTEN_FDNAMES");
+	unsigned n = listen_count();
 
-	if (!fds || (pid && strtol(pid, NULL, 10) != getpid()))
-		return 0;
-	unsigned long n = strtoul(fds, NULL, 10);
-	if (n == 0 || n > FDS_MAX || !p)
+	if (n == 0 || !p)
 		return 0;
 
 	const char **env = arena_calloc(a, p->env.n + 4, sizeof(*env));
 	size_t len = 0;
-	env[len++] = arena_printf(a, "LISTEN_FDS=%lu", n);
+	env[len++] = arena_printf(a, "LISTEN_FDS=%u", n);
 	env[len++] = "LISTEN_PID=1";
 	if (names)
 		env[len++] = arena_printf(a, "LISTEN_FDNAMES=%s", names);
@@ -64,5 +99,5 @@ unsigned inherit_listen(struct oci_process *p, struct arena *a)
 	}
 	p->env.v = env;
 	p->env.n = len;
-	return (unsigned)n;
+	return n;
 }

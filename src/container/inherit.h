@@ -8,8 +8,13 @@
 #include "oci/spec.h"
 
 /*
- * How many descriptors from 3 on the program gets: LISTEN_FDS, then preserve.  All must
- * have come from the caller: an own descriptor that took a free number would leak.
+ * First of all: fill the numbers that are the program's and free, so that no descriptor
+ * of ours gets one.  Callers that count up to the last one they mean leave holes.
+ */
+MUST_CHECK int inherit_reserve(unsigned preserve, struct err *e);
+/*
+ * How many descriptors from 3 on the program gets: LISTEN_FDS, then preserve.  Holes stay
+ * holes; that none at all of preserve came from the caller is an error.
  */
 MUST_CHECK int inherit_fds(unsigned preserve, unsigned listen, unsigned *ret_n,
 			   struct err *e);

@@ -153,9 +153,11 @@ static int plan_user(struct buf *b, struct init_plan *p, const struct init_reque
 	p->uid = from->user.uid;
 	p->gid = from->user.gid;
 	p->umask = from->user.umask.set ? (uint32_t)from->user.umask.v & 0777 : UMASK_DEFAULT;
-	p->gids.n = (uint32_t)from->user.n_additional_gids;
-	p->gids.off = add_bytes(b, from->user.additional_gids,
-				from->user.n_additional_gids * sizeof(uint32_t));
+	if (!rq->keep_groups) {
+		p->gids.n = (uint32_t)from->user.n_additional_gids;
+		p->gids.off = add_bytes(b, from->user.additional_gids,
+					from->user.n_additional_gids * sizeof(uint32_t));
+	}
 	for (size_t i = 0; i < c->unknown.n; i++)
 		log_warn("process.capabilities: %s is not known to this kernel: ignored",
 			 c->unknown.v[i]);
@@ -260,7 +262,7 @@ static uint32_t plan_flags(const struct init_request *rq)
 	return (rq->fork_into_pidns ? INIT_PLAN_FORK : INIT_PLAN_MKDIR_CWD) |
 	       (rq->setsid ? INIT_PLAN_SETSID : 0) |
 	       (rq->set_ctty ? INIT_PLAN_CTTY : 0) |
-	       (rq->userns_setgroups_denied ? INIT_PLAN_NO_SETGROUPS : 0) |
+	       (rq->userns_setgroups_denied || rq->keep_groups ? INIT_PLAN_NO_SETGROUPS : 0) |
 	       (rq->process->no_new_privileges ? INIT_PLAN_NO_NEW_PRIVS : 0);
 }
 
@@ -375,6 +377,9 @@ void init_request_linux(struct init_request *rq, const struct oci_spec *spec)
 		rq->memory_policy = &spec->os.memory_policy;
 	if (spec->os.personality_set)
 		rq->personality = &spec->os.personality;
+	/* crun's; Podman's --group-add keep-groups sets it. */
+	const char *keep = oci_kvs_get(&spec->annotations, "run.oci.keep_original_groups");
+	rq->keep_groups = keep && strcmp(keep, "1") == 0;
 }
 
 int init_msg_error(const struct init_msg *m, struct err *e)

@@ -51,6 +51,7 @@ struct init_request {
 	bool fork_into_pidns;                   /* exec: become a child first */
 	bool setsid, set_ctty;                  /* ctty: stdin is the slave */
 	bool userns_setgroups_denied;           /* do not call setgroups */
+	bool keep_groups;                       /* the caller's groups stay (annotation) */
 	unsigned preserve_fds;                  /* 3..3+n-1 stay open */
 	int sync_fd;                            /* SOCK_SEQPACKET to the runtime */
 	int start_fd;                           /* listening SOCK_SEQPACKET unix socket or -1 */
@@ -65,7 +66,7 @@ struct init_exec {
 };
 #define INIT_EXEC_NONE { -1, -1, { -1, -1, -1, -1 } }
 
-/* The parts of "linux" that isle-init sets: personality, memoryPolicy. */
+/* What isle-init sets beside the process: personality, memoryPolicy; keep_groups. */
 void init_request_linux(struct init_request *rq, const struct oci_spec *spec);
 /*
  * In the runtime: write both memfds.  The request's descriptors must be at

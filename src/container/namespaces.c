@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "sys/calls.h"
 
@@ -176,6 +177,54 @@ bool setgroups_is_denied(pid_t pid)
 bool userns_denies_setgroups(const struct oci_spec *spec, bool rootless)
 {
 	return rootless && map_is_own_id(&spec->os.gid_maps, getegid());
+}
+
+static void map_add(struct oci_idmaps *m, struct arena *a, unsigned first, unsigned outside,
+		    unsigned size)
+{
+	struct oci_idmap *v = arena_calloc(a, m->n + 1, sizeof(*v));
+
+	if (m->n)
+		memcpy(v, m->v, m->n * sizeof(*v));
+	v[m->n++] = (struct oci_idmap){
+		.container_id = first, .host_id = outside, .size = size,
+	};
+	m->v = v;
+}
+
+/* Every id the caller has, each as itself. */
+static int map_own(const char *file, struct oci_idmaps *m, struct arena *a, struct err *e)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(MAP_TEXT_MAX);
+	unsigned first, size;
+
+	int r = file_read_at(AT_FDCWD, file, &b);
+	if (r < 0)
+		return err_sys(e, -r, "read %s", file);
+	for (char *save, *line = strtok_r(b.data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (sscanf(line, "%u %*u %u", &first, &size) == 2)
+			map_add(m, a, first, first, size);
+	return 0;
+}
+
+int userns_default_maps(struct oci_spec *spec, bool rootless, struct err *e)
+{
+	const struct oci_namespace *user = oci_ns_find(spec, OCI_NS_USER);
+	struct oci_linux *os = &spec->os;
+
+	if (!user && os->uid_maps.n + os->gid_maps.n > 0)
+		log_warn("linux.uidMappings, gidMappings: without a user namespace they map "
+			 "nothing");
+	if (!user || user->path || os->uid_maps.n + os->gid_maps.n > 0)
+		return 0;
+	if (rootless) {         /* what needs neither privilege nor /etc/subuid */
+		map_add(&os->uid_maps, &spec->arena, 0, geteuid(), 1);
+		map_add(&os->gid_maps, &spec->arena, 0, getegid(), 1);
+		return 0;
+	}
+	int r = map_own("/proc/self/uid_map", &os->uid_maps, &spec->arena, e);
+	return r < 0 ? r : map_own("/proc/self/gid_map", &os->gid_maps, &spec->arena, e);
 }
 
 int userns_write_maps(pid_t pid, const struct oci_spec *spec, bool rootless, struct err *e)

@@ -28,6 +28,11 @@ void ns_release(struct ns_set *ns);
 MUST_CHECK int ns_enter(const struct ns_set *ns, enum oci_ns type, struct err *e);
 
 /*
+ * A new user namespace without uidMappings and gidMappings gets the caller's own ids:
+ * root all it has, each as itself; another user its own one as root.
+ */
+MUST_CHECK int userns_default_maps(struct oci_spec *spec, bool rootless, struct err *e);
+/*
  * Write uid_map and gid_map of pid from the runtime: directly where we may, else by
  * newuidmap and newgidmap (shadow-utils).  Without privilege a map of exactly one's
  * own id needs no helper, but then setgroups(2) is shut: userns_denies_setgroups().

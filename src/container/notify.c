@@ -17,7 +17,7 @@
 
 #define NOTIFY_DIR "notify"
 #define NOTIFY_NAME NOTIFY_DIR "/notify.sock"
-#define NOTIFY_INSIDE "/run/notify"
+#define NOTIFY_INSIDE "/run/notify"     /* for a host's socket that has no path */
 #define NOTIFY_BYTES_MAX 4096           /* of one message; more is cut, as systemd does */
 
 const char *notify_host_socket(void)
@@ -32,9 +32,11 @@ int notify_prepare(int dirfd, const char *dir, struct oci_spec *spec, struct err
 	static const char *options[] = { "bind", "ro", "nosuid", "nodev", "noexec", NULL };
 	struct arena *a = &spec->arena;
 	struct oci_process *p = spec->process;
+	const char *host = notify_host_socket(), *inside;
 
 	if (!p)
 		return 0;
+	inside = host && host[0] == '/' ? arena_printf(a, "%s", host) : NOTIFY_INSIDE;
 	if (mkdirat(dirfd, NOTIFY_DIR, 0755) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "make %s/" NOTIFY_DIR, dir);
 
@@ -42,7 +44,7 @@ int notify_prepare(int dirfd, const char *dir, struct oci_spec *spec, struct err
 	if (spec->n_mounts)
 		memcpy(m, spec->mounts, spec->n_mounts * sizeof(*m));
 	m[spec->n_mounts] = (struct oci_mount){
-		.destination = NOTIFY_INSIDE, .type = "bind",
+		.destination = inside, .type = "bind",
 		.source = arena_printf(a, "%s/" NOTIFY_DIR, dir),
 		.options = { options, sizeof(options) / sizeof(*options) - 1 },
 	};
@@ -52,7 +54,7 @@ int notify_prepare(int dirfd, const char *dir, struct oci_spec *spec, struct err
 	const char **env = arena_calloc(a, p->env.n + 2, sizeof(*env));
 	if (p->env.n)
 		memcpy(env, p->env.v, p->env.n * sizeof(*env));
-	env[p->env.n] = "NOTIFY_SOCKET=" NOTIFY_INSIDE "/notify.sock";
+	env[p->env.n] = arena_printf(a, "NOTIFY_SOCKET=%s/notify.sock", inside);
 	p->env.v = env;
 	p->env.n++;
 	return 0;

@@ -4,8 +4,9 @@
  * Layer: container.
  *
  * When the runtime itself was given a NOTIFY_SOCKET (a unit with Type=notify), the
- * program in the container gets one of its own at /run/notify/notify.sock: a read-only
- * bind of <root>/<id>/notify, so it can send there and change nothing.  What it says is
+ * program in the container gets one of its own, notify.sock in a directory that has the
+ * host's socket's path (/run/notify for an abstract one), as with crun: a read-only bind
+ * of <root>/<id>/notify, so it can send there and change nothing.  What it says is
  * hostile: only the line READY=1 is acted on, and passed on with the pid of its init.
  */
 #include <sys/types.h>

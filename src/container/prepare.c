@@ -54,13 +54,15 @@ int seccomp_listener_connect(const struct oci_seccomp *s, const struct seccomp_p
 		return err_set(e, EINVAL, "linux.seccomp: SCMP_ACT_NOTIFY is used, but there is no "
 			       "listenerPath") ;
 	int fd = console_connect(s->listener_path, e);
-	return fd < 0 ? err_prefix(e, "linux.seccomp.listenerPath") : fd;
+	return fd < 0 ? err_prefix(e, "linux.seccomp.listenerPath: failed to connect with "
+				   "seccomp agent") : fd;
 }
 
 char *seccomp_listener_message(const struct oci_seccomp *s, json_t *state)
 {
 	CLEANUP_JSON json_t *j = json_pack("{s:s, s:[s], s:i, s:s, s:O}",
-		"ociVersion", OCI_VERSION, "fds", "seccompFd", "pid", 0,
+		/* The specification's example has not changed since: agents compare. */
+		"ociVersion", "0.2.0", "fds", "seccompFd", "pid", 0,
 		"metadata", s->listener_metadata ? s->listener_metadata : "", "state", state);
 
 	return j ? json_dumps(j, JSON_COMPACT) : NULL;
@@ -86,6 +88,8 @@ static int read_bundle(struct creation *c, struct err *e)
 	if (r < 0)
 		return r;
 	r = oci_spec_validate(&c->spec, e);
+	if (r == 0)
+		r = userns_default_maps(&c->spec, c->rt->rootless, e);
 	if (r < 0)
 		return r;
 
@@ -127,7 +131,7 @@ static int check_console(const struct creation *c, struct err *e)
 
 	if (terminal && c->console_sock < 0)
 		return err_set(e, EINVAL, "cannot allocate tty if runc will detach without "
-			       "setting console socket: process.terminal is true, so give "
+			       "setting console socket: process.terminal is true, use "
 			       "--console-socket");
 	if (!terminal && c->o->console_socket)
 		return err_set(e, EINVAL, "cannot use console socket if isle-runtime will not "
@@ -312,6 +316,8 @@ static int prepare_init(struct creation *c, struct err *e)
 int creation_prepare(struct creation *c, const char *id, struct err *e)
 {
 	int r = read_bundle(c, e);
+	if (r == 0)
+		r = inherit_reserve(c->o->preserve_fds, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->spec.os.n_namespaces; i++) {
@@ -350,6 +356,8 @@ int creation_prepare(struct creation *c, const char *id, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	c->pidfd_socket = c->o->pidfd_socket ? c->o->pidfd_socket :
+			  oci_kvs_get(&c->spec.annotations, "run.oci.pidfd_receiver");
 	fill_state(c);
 	r = plan_cgroup(c, e);
 	if (r < 0)

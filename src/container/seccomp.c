@@ -469,7 +469,8 @@ int seccomp_compile(const struct oci_seccomp *s, int cache_dirfd, struct seccomp
 		    struct err *e)
 {
 	CLEANUP(buf_release) struct buf key = BUF_INIT(SECCOMP_KEY_BYTES_MAX);
-	struct seccomp_program p = { .has_notify = uses_notify(s) };
+	/* An agent that was named is told of every container, as runc and crun do. */
+	struct seccomp_program p = { .has_notify = uses_notify(s) || s->listener_path };
 
 	int r = flags_of(s, &p, e);
 	if (r < 0)

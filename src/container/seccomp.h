@@ -18,7 +18,7 @@ struct seccomp_program {
 	void *insns;            /* struct sock_filter[n], heap */
 	size_t n;
 	unsigned flags;         /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
-	bool has_notify;        /* an action is SCMP_ACT_NOTIFY: needs a listener */
+	bool has_notify;        /* SCMP_ACT_NOTIFY or a listenerPath: needs a listener */
 };
 
 /* cache_dirfd < 0: no cache.  Errors name the rule in the document's words. */

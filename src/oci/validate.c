@@ -73,26 +73,22 @@ static int check_masks(const struct oci_spec *spec, struct err *e)
 
 /*
  * A joined user namespace has its maps already; containerd, CRI-O and Podman
- * repeat them in the document all the same, so that is no error.
+ * repeat them in the document all the same, so that is no error.  Nor are maps of no
+ * user namespace at all, which tools leave in: they map nothing.
  */
 static int check_user(const struct oci_spec *spec, struct err *e)
 {
 	const struct oci_namespace *user = oci_ns_find(spec, OCI_NS_USER);
 	const struct oci_linux *os = &spec->os;
 
-	if (!user && os->uid_maps.n + os->gid_maps.n > 0)
-		return broken(spec, e, os->uid_maps.n ? "linux.uidMappings" : "linux.gidMappings",
-			      "user namespace mappings specified, but user namespace isn't "
-			      "enabled in the config");
-	if (!user || user->path)
+	/* Neither means the caller's own ids (namespaces.c); one alone is a mistake. */
+	if (!user || user->path || !os->uid_maps.n == !os->gid_maps.n)
 		return 0;
 	if (os->uid_maps.n == 0)
 		return broken(spec, e, "linux.uidMappings",
 			      "user namespaces enabled, but no uid mappings found");
-	if (os->gid_maps.n == 0)
-		return broken(spec, e, "linux.gidMappings",
-			      "user namespaces enabled, but no gid mappings found");
-	return 0;
+	return broken(spec, e, "linux.gidMappings",
+		      "user namespaces enabled, but no gid mappings found");
 }
 
 static int check_time(const struct oci_spec *spec, struct err *e)
@@ -248,14 +244,16 @@ static enum oci_ns sysctl_ns(const char *path)
 }
 
 /* The host's sysctls must stay the host's, whatever the document says. */
-static int check_sysctl(const struct oci_spec *spec, const char *key, struct err *e)
+static int check_sysctl(const struct oci_spec *spec, const char *key, const char *value,
+			struct err *e)
 {
 	const char *at = "linux.sysctl";
 	char path[256];
 	int own = 0;
 
 	if (oci_sysctl_path(key, path, sizeof(path)) < 0)
-		return broken(spec, e, at, "sysctl \"%.80s\" is not a name below /proc/sys", key);
+		return broken(spec, e, at, "sysctl \"%.80s\" contains an invalid path: it is not a "
+			      "name below /proc/sys", key);
 	enum oci_ns ns = sysctl_ns(path);
 	if (ns == OCI_NS_IPC) {
 		own = ns_is_own(spec, ns, "/proc/self/ns/ipc", e);
@@ -272,6 +270,10 @@ static int check_sysctl(const struct oci_spec *spec, const char *key, struct err
 		if (own > 0 && strcmp(path, "kernel/hostname") == 0)
 			return broken(spec, e, at, "sysctl \"%s\" is not allowed as it conflicts "
 				      "with the OCI \"hostname\" field", key);
+		if (own > 0 && spec->domainname && strcmp(path, "kernel/domainname") == 0 &&
+		    strcmp(value, spec->domainname) != 0)
+			return broken(spec, e, at, "sysctl \"%s\" conflicts with the OCI "
+				      "\"domainname\" field", key);
 	}
 	if (own == 0)
 		return broken(spec, e, at, "sysctl \"%s\" is not in a separate kernel namespace",
@@ -284,7 +286,7 @@ static int check_sysctls(const struct oci_spec *spec, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < spec->os.sysctl.n; i++)
-		r = check_sysctl(spec, spec->os.sysctl.v[i].key, e);
+		r = check_sysctl(spec, spec->os.sysctl.v[i].key, spec->os.sysctl.v[i].value, e);
 	return r;
 }
 

@@ -179,6 +179,29 @@ t_preserve_fds_that_are_not_open() {
 	[ $rc != 0 ] || is "$out" "0 1 2" "leaked"
 }
 
+t_preserve_fds_with_holes() {
+	differs runc "refuses them"
+	bundle '.process.args = ["/bin/probe", "fds"]'
+	good rt run --preserve-fds 5 --bundle "$B" "$ID" 4<"$B/config.json" 7<"$B/config.json"
+	is "$out" "0 1 2 4 7"
+}
+
+t_listen_fds_that_are_not_open() {
+	differs runc crun "1.1 and 1.8 leak theirs"
+	bundle 'sh("echo $LISTEN_PID $LISTEN_FDS; /bin/probe fds")'
+	run env LISTEN_FDS=1 "$RUNTIME" --root "$T/state" run --bundle "$B" "$ID" </dev/null
+	is "$out" "1 1
+0 1 2"
+}
+
+t_notify_socket_is_in_a_directory_of_the_hosts_path() {
+	differs runc "has it in /run/notify"
+	bundle 'sh("echo $NOTIFY_SOCKET; ls /tmp/parent/sock")'
+	run env NOTIFY_SOCKET=/tmp/parent/sock "$RUNTIME" --root "$T/state" run --bundle "$B" "$ID" </dev/null
+	like "$out" '^/tmp/parent/sock/notify'
+	like "${lines[1]:-$out}" 'notify'
+}
+
 t_notify_socket() {
 	differs crun "binds the directory"
 	bundle '.process.args = ["/bin/probe", "notify", "READY=1"]'

@@ -119,6 +119,15 @@ t_no_groups_of_the_caller_get_in() {
 	like "$out" $'^Groups:[ \t]*(0 )?$'
 }
 
+t_keep_original_groups_annotation() {
+	need root
+	differs runc "crun's annotation"
+	bundle '.process.args = ["grep", "^Groups", "/proc/self/status"] | .annotations["run.oci.keep_original_groups"] = "1"'
+	run setpriv --groups 4,5,6 "$RUNTIME" --root "$T/state" run --bundle "$B" "$ID"
+	is $rc 0
+	like "$out" $'^Groups:[ \t]*4 5 6'
+}
+
 t_additional_gids_are_set_for_root_too() {
 	inside_ok '.process.user.additionalGids = [12, 13]' 'grep ^Groups /proc/1/status'
 	like "$out" '12 13'

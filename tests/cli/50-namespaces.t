@@ -147,13 +147,17 @@ t_user_namespace_and_exec() {
 	is "$(status_field Uid <"/proc/$PID/status" | cut -f1)" 100000
 }
 
-t_user_namespace_without_maps_is_refused() {
-	inside_bad "" 'newns("user")'
+t_user_namespace_without_maps_has_the_callers_ids() {
+	differs runc "1.1 refuses it"
+	inside_ok 'newns("user")' 'cat /proc/self/uid_map'
+	if [ "$(id -u)" = 0 ]; then is "${out//  / }" "$(sed 's/  / /g' /proc/self/uid_map)"; fi
+	inside_bad "no gid mappings" 'newns("user")
+		| .linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]'
 }
 
-t_maps_without_a_user_namespace_are_refused() {
-	differs crun runc "1.8 and 1.1 ignore them"
-	inside_bad "" '.linux.uidMappings = [{containerID: 0, hostID: 1, size: 1}]'
+t_maps_without_a_user_namespace_map_nothing() {
+	inside_ok '.linux.uidMappings = [{containerID: 0, hostID: 1, size: 1}]' 'cat /proc/self/uid_map'
+	is "$out" "$(cat /proc/self/uid_map)"
 }
 
 t_user_namespace_id_not_mapped_is_refused() {
