@@ -213,7 +213,7 @@ static int exec_consoles(struct exec_run *x, struct err *e)
 	}
 	if (x->o->detach)
 		return err_set(e, EINVAL, "cannot allocate tty if runc will detach without setting "
-			       "console socket: give --console-socket");
+			       "console socket: use --console-socket");
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, errno, "make a socket pair");
 	x->console_sock = pair[0];
@@ -225,7 +225,9 @@ static int exec_prepare(struct exec_run *x, const char *id, struct err *e)
 {
 	int pair[2];
 
-	int r = state_load(x->rt, id, false, &x->st, e);
+	int r = inherit_reserve(x->o->preserve_fds, e);
+	if (r == 0)
+		r = state_load(x->rt, id, false, &x->st, e);
 	if (r < 0)
 		return r;
 	r = check_status(x, e);

@@ -85,11 +85,6 @@ static int read_process(const char *path, struct arena *a, struct oci_process **
 
 static int check_lists(const struct exec_opts *o, struct err *e)
 {
-	for (size_t i = 0; i < o->caps.n; i++) {
-		if (oci_cap_from_name(o->caps.v[i]) < 0)
-			return err_set(e, EINVAL, "option --cap: unknown capability \"%s\"",
-				       o->caps.v[i]);
-	}
 	for (size_t i = 0; i < o->env.n; i++) {
 		const char *eq = strchr(o->env.v[i], '=');
 
