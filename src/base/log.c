@@ -78,12 +78,12 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 	int r = 0;
 	CLEANUP(buf_release) struct buf b = BUF_INIT(16 * sizeof(msg));
-	if (log_sink.fd >= 0 || log_sink.format == LOG_JSON) {
+	bool plain = log_sink.format == LOG_TEXT && level != LOG_LEVEL_DEBUG;
+	if (log_sink.fd >= 0 || !plain) {
 		log_format_line(&b, level, msg);
 		r = fd_write_all(log_sink.fd >= 0 ? log_sink.fd : STDERR_FILENO, b.data, b.len);
 	}
-	bool stderr_too = log_sink.fd >= 0 ? level != LOG_LEVEL_DEBUG
-					   : log_sink.format == LOG_TEXT;
+	bool stderr_too = log_sink.fd >= 0 ? level != LOG_LEVEL_DEBUG : plain;
 	if (stderr_too || r < 0)
 		dprintf(STDERR_FILENO, "%s: %s%s\n", log_sink.program,
 			level == LOG_LEVEL_WARN ? "warning: " : "", msg);

@@ -20,6 +20,7 @@ MUST_CHECK int log_open(const char *program, const char *path, enum log_format f
 bool log_debug_on(void);
 /*
  * JSON lines are {"level":"debug|warning|error","msg":...,"time":RFC 3339}.
+ * Without a file, debug lines go to stderr in the log's format.
  * Warnings and errors also go to stderr ("isle-runtime: msg") when a file is set.
  */
 void log_line(enum log_level level, const char *fmt, ...)

@@ -163,6 +163,8 @@ t_debug_adds_debug_lines() {
 	: >"$T/log"
 	good rt --log "$T/log" --log-format json run --bundle "$B" "$ID-2"
 	hasnt "$(cat "$T/log")" '"debug"'
+	good rt --debug run --bundle "$B" "$ID-3"
+	[ $ENGINE = crun ] || has "$err" ' level=debug msg="'
 }
 
 t_root_is_made_private() {
