@@ -47,6 +47,7 @@ struct exec_run {
 	struct init_exec init;
 	unsigned join;                  /* CLONE_NEW* to enter */
 	int init_pidfd;                 /* the container's init */
+	int root_fd;                    /* its root, where it has no mount namespace, or -1 */
 	int sync_p, sync_c, console_sock, console_here, listener_fd, label_fd;
 	pid_t pid;
 	int pidfd;                      /* the new process */
@@ -60,6 +61,7 @@ static void exec_release(struct exec_run *x)
 	seccomp_program_release(&x->seccomp);
 	init_exec_release(&x->init);
 	fd_close(&x->init_pidfd);
+	fd_close(&x->root_fd);
 	fd_close(&x->sync_p);
 	fd_close(&x->sync_c);
 	fd_close(&x->console_sock);
@@ -106,6 +108,8 @@ static int joiner_build(const struct exec_run *x, struct err *e)
 	r = sys_setns(x->init_pidfd, (int)x->join);
 	if (r < 0)
 		return err_sys(e, -r, "join the namespaces of container %s", x->st.id);
+	if (x->root_fd >= 0 && (fchdir(x->root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0))
+		return err_sys(e, errno, "enter the root of container %s", x->st.id);
 	if (x->join & CLONE_NEWUSER) {
 		if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 			return err_sys(e, errno, "become root of the container's user namespace");
@@ -221,6 +225,18 @@ static int exec_consoles(struct exec_run *x, struct err *e)
 	return 0;
 }
 
+/* A container in our own mount namespace lives in a root of its own by chroot. */
+static int open_root(struct exec_run *x, struct err *e)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", x->st.pid);
+	x->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (x->root_fd < 0)
+		return err_sys(e, errno, "open the root of container %s", x->st.id);
+	return 0;
+}
+
 static int exec_prepare(struct exec_run *x, const char *id, struct err *e)
 {
 	int pair[2];
@@ -239,6 +255,11 @@ static int exec_prepare(struct exec_run *x, const char *id, struct err *e)
 	x->join = x->st.ns_flags;
 	if ((x->join & CLONE_NEWUSER) && same_userns(x->st.pid))
 		x->join &= ~(unsigned)CLONE_NEWUSER;
+	if (!(x->join & CLONE_NEWNS)) {
+		r = open_root(x, e);
+		if (r < 0)
+			return r;
+	}
 	r = state_load_spec(&x->st, &x->spec, e);
 	if (r < 0)
 		return r;
@@ -346,7 +367,7 @@ int container_exec(const struct runtime *rt, const char *id, const struct exec_o
 		   int *ret_status, struct err *e)
 {
 	struct exec_run x __attribute__((cleanup(exec_release))) = {
-		.rt = rt, .o = o, .st.dirfd = -1, .init = INIT_EXEC_NONE, .init_pidfd = -1,
+		.rt = rt, .o = o, .st.dirfd = -1, .init = INIT_EXEC_NONE, .init_pidfd = -1, .root_fd = -1,
 		.sync_p = -1, .sync_c = -1, .console_sock = -1, .console_here = -1,
 		.listener_fd = -1, .label_fd = -1, .pidfd = -1,
 	};

@@ -384,7 +384,7 @@ static int new_tree(const struct rootfs *r, const struct rootfs_mount *rm, uint6
 	return tree < 0 ? explain(r, rm, e) : tree;
 }
 
-static int after_attach(struct rootfs *r, const struct rootfs_mount *rm, int tree, struct err *e)
+static int finish_tree(struct rootfs *r, const struct rootfs_mount *rm, int tree, struct err *e)
 {
 	const struct mount_options *o = &rm->opt;
 	bool cgroup = is_type(rm, "cgroup") || is_type(rm, "cgroup2");
@@ -413,7 +413,8 @@ static int apply_fs(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
 	 * later mounts, so it becomes read-only last. */
 	if (p.had_mode != NO_MODE && !has_mode(&rm->opt))
 		snprintf(mode, sizeof(mode), "%04o", (unsigned)p.had_mode);
-	if (tmpfs)
+	bool late_ro = tmpfs && !r->o.detached;
+	if (late_ro)
 		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 
 	CLEANUP_FD int tree = cgroup ? cgroup_tree(r, rm, e) :
@@ -422,11 +423,15 @@ static int apply_fs(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
 		return tree;
 	if (tmpfs && rm->opt.tmpcopyup && !p.name[0])
 		n = tmp_copy_up(p.fd, tree, e);
+	/* Inside a detached root a mount takes no more changes; kernels that have those can
+	 * mount on this tree before it is attached, which others cannot. */
+	if (n == 0 && r->o.detached)
+		n = finish_tree(r, rm, tree, e);
 	if (n == 0)
 		n = attach(r, rm, tree, &p, e);
-	if (n == 0)
-		n = after_attach(r, rm, tree, e);
-	if (n == 0 && tmpfs && (rm->opt.attr_set & MOUNT_ATTR_RDONLY))
+	if (n == 0 && !r->o.detached)
+		n = finish_tree(r, rm, tree, e);
+	if (n == 0 && late_ro && (rm->opt.attr_set & MOUNT_ATTR_RDONLY))
 		r->late_ro[r->n_late_ro++] = take_fd(tree);
 	return n;
 }

@@ -99,10 +99,17 @@ static int move_root(const struct rootfs *r)
 	return n;
 }
 
+/* The root of a detached tree is reached through its descriptor alone. */
+static int chroot_detached(const struct rootfs *r)
+{
+	return fchdir(r->root) < 0 || chroot(".") < 0 || chdir("/") < 0 ? -errno : 0;
+}
+
 int rootfs_pivot(struct rootfs *r, struct err *e)
 {
-	int n = r->o.no_pivot ? move_root(r) : pivot(r);
+	int n = r->o.detached ? chroot_detached(r) : r->o.no_pivot ? move_root(r) : pivot(r);
+	bool pivots = !r->o.detached && !r->o.no_pivot;
 
-	return n < 0 ? err_sys(e, -n, "%s to %s", r->o.no_pivot ? "change root" : "pivot_root",
+	return n < 0 ? err_sys(e, -n, "%s to %s", pivots ? "pivot_root" : "change root",
 			       r->path) : 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -230,6 +231,16 @@ static bool mount_namespace_of_others(const struct creation *c)
 	return true;
 }
 
+static bool kernel_at_least(unsigned major, unsigned minor)
+{
+	struct utsname u;
+	unsigned m = 0, n = 0;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &m, &n) != 2)
+		return false;
+	return m > major || (m == major && n >= minor);
+}
+
 static int prepare_rootfs(struct creation *c, struct err *e)
 {
 	struct rootfs_opts o = {
@@ -244,11 +255,15 @@ static int prepare_rootfs(struct creation *c, struct err *e)
 		.cgroup_wait = c->groups_late ? child_groups_wait : NULL,
 		.cgroup_wait_arg = c,
 		.rootless = c->rt->rootless,
+		.detached = !((c->ns.create | c->ns.joined) & CLONE_NEWNS),
 	};
 
-	if (!(c->ns.create & CLONE_NEWNS) && !mount_namespace_of_others(c))
-		return err_set(e, EINVAL, "linux.namespaces: a mount namespace is required: "
-			       "without one the container's mounts would be the host's");
+	if ((c->ns.joined & CLONE_NEWNS) && !mount_namespace_of_others(c))
+		return err_set(e, EINVAL, "linux.namespaces: the mount namespace to join is the "
+			       "host's: the container's mounts would be the host's");
+	if (o.detached && !kernel_at_least(6, 15))
+		return err_set(e, ENOTSUP, "linux.namespaces: a mount namespace is required: to keep "
+			       "the container's mounts off the host without one takes Linux 6.15");
 	return rootfs_prepare(&o, &c->rootfs, e);
 }
 

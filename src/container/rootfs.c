@@ -136,6 +136,11 @@ static int parent_private(const struct rootfs *r)
 
 static int attach_root(struct rootfs *r)
 {
+	if (r->o.detached) {
+		r->root = take_fd(r->root_tree);
+		return tree_propagation(r->root, MS_PRIVATE | MS_REC);
+	}
+
 	int n = r->propagation ? tree_propagation(r->root_tree, r->propagation | MS_REC) :
 		parent_private(r);
 
@@ -159,7 +164,7 @@ int rootfs_setup(struct rootfs *r, struct err *e)
 	/* Modes of config.json and of our own directories are meant as they are. */
 	umask(0);
 
-	if (r->propagation) {
+	if (r->propagation && !r->o.detached) {
 		struct mount_attr attr = { .propagation = r->propagation };
 		int n = sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr);
 

@@ -35,6 +35,9 @@ struct rootfs_opts {
 	/* Called in the child before a mount of type cgroup; NULL when the group is there. */
 	int (*cgroup_wait)(void *arg, struct err *e);
 	void *cgroup_wait_arg;
+	/* No mount namespace of its own: the root and its mounts are a detached tree, which the
+	 * host's mount table never shows and which ends with its last process.  Linux 6.15. */
+	bool detached;
 	bool no_pivot;
 	bool rootless;
 };

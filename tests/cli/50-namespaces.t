@@ -63,7 +63,7 @@ its own root"
 
 t_joined_mount_namespace_of_the_host_is_refused() {
 	need isle
-	inside_bad "a mount namespace is required" 'joinns("mount"; "/proc/self/ns/mnt")'
+	inside_bad "is the host's" 'joinns("mount"; "/proc/self/ns/mnt")'
 	inside_bad "mount namespace" 'joinns("mount"; "/proc/1/ns/mnt")'
 }
 
@@ -248,11 +248,23 @@ t_intel_rdt_without_resctrl_says_so() {
 	inside_bad "" '.linux.intelRdt = {closID: "x", l3CacheSchema: "L3:0=f"}'
 }
 
-t_host_mount_namespace_is_refused_or_harmless() {
+t_without_a_mount_namespace_nothing_is_mounted_on_the_host() {
+	need isle mounttree
 	local before
 	before=$(wc -l </proc/self/mountinfo)
-	inside 'ns("mount")' 'echo started'
-	is "$(wc -l </proc/self/mountinfo)" "$before" "mounts of the host"
+	up 'ns("mount") | del(.linux.maskedPaths, .linux.readonlyPaths)'
+	is "$(readlink "/proc/$PID/ns/mnt")" "$(readlink /proc/self/ns/mnt)" "mount namespace"
+	is "$(wc -l </proc/self/mountinfo)" "$before" "mounts of the host while it runs"
+	in_it sh -c 'readlink /proc/self/ns/mnt; cat /proc/1/comm; ls -d /dev/pts/ptmx /etc/hostname.of.the.host'
+	has "$out" "$(readlink /proc/self/ns/mnt)"
+	has "$out" sleep
+	has "$out" /dev/pts/ptmx
+	rt delete -f "$ID"
+	is "$(wc -l </proc/self/mountinfo)" "$before" "mounts of the host after it"
+}
+
+t_masks_without_a_mount_namespace_are_refused() {
+	inside_bad "without a private MNT namespace" 'ns("mount")'
 }
 
 tap_main "$@"
