@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -101,7 +102,7 @@ int cgroup_refuse_occupied(const struct cgroup *cg, struct err *e)
 		CLEANUP_FREE char *dir = cgroup_dir(&cg->h[i]);
 
 		/* Most often it is not there, which costs one look. */
-		if (access(dir, F_OK) < 0)
+		if (cg->h[i].entered || access(dir, F_OK) < 0)
 			continue;
 		r = cgd_pids(dir, true, &l);
 		if (r < 0)
@@ -190,6 +191,10 @@ static bool is_refusal(int r)
 static int make_all(struct cgroup *cg, bool made[CGROUP_HIERARCHIES_MAX], struct err *e)
 {
 	for (size_t i = 0; i < cg->n; ) {
+		if (cg->h[i].entered) {
+			made[i++] = true;
+			continue;
+		}
 		int r = cgroup_make_dir(&cg->h[i], e);
 
 		made[i] = r > 0;
@@ -216,17 +221,21 @@ static int set_devices(const struct cgroup *cg, const struct oci_resources *r, s
 					  : cgroup_v2_set_devices(cg, r, e);
 }
 
-/* What is left in cg is what a clean-up may signal and remove: nothing. */
+/* What is left in cg is what a clean-up may signal and remove: nothing but the group
+ * that a child of ours was born into. */
 static void unmake(struct cgroup *cg, const bool made[CGROUP_HIERARCHIES_MAX])
 {
 	for (size_t i = cg->n; i-- > 0; ) {
 		CLEANUP_FREE char *dir = cgroup_dir(&cg->h[i]);
 
+		if (cg->h[i].entered)
+			continue;
 		if (made[i] && rmdir(dir) < 0)
 			log_debug("remove cgroup %s: %s", dir, err_text(errno));
 		cgroup_forget(cg, i);
 	}
-	cg->mode = CGROUP_MODE_NONE;
+	if (cg->n == 0)
+		cg->mode = CGROUP_MODE_NONE;
 }
 
 static int make_cgroupfs(struct cgroup *cg, const struct cgroup_request *rq, struct err *e)
@@ -289,16 +298,46 @@ int cgroup_join_self(const struct cgroup *cg, struct err *e)
 	return 0;
 }
 
-int cgroup_clone_fd(const struct cgroup *cg)
+/* The directory that holds the file fd is open on. */
+static int open_dir_of(int fd)
 {
-	const struct cgroup_hierarchy *h = cgroup_unified(cg);
+	char link[40], path[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return -1;
+	path[n] = '\0';
+	char *slash = strrchr(path, '/');
+	if (!slash || slash == path)
+		return -1;
+	*slash = '\0';
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int cgroup_birth(struct cgroup *cg)
+{
+	struct cgroup_hierarchy *h = cgroup_unified(cg);
+	struct err e = { 0 };
 	int fd;
 
-	if (!h || cg->mode != CGROUP_MODE_V2)
+	if (!h || cg->manager == CGROUP_SYSTEMD)
 		return -1;
-	CLEANUP_FREE char *dir = cgroup_dir(h);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -1 : fd;
+	if (h->join_fd >= 0) {
+		fd = open_dir_of(h->join_fd);
+	} else {
+		CLEANUP_FREE char *dir = cgroup_dir(h);
+
+		/* One that was there may be another's: cgroup_make() has to look. */
+		if (cgroup_v2_make(h, &e) != 1)
+			return -1;
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return -1;
+	fd_close(&h->join_fd);
+	h->entered = true;
+	return fd;
 }
 
 /* Calls each(cg, controller, arg) for those ahead of the colon of "cpu,memory:PATH". */

@@ -31,6 +31,7 @@ struct cgroup_hierarchy {       /* v1: one a mounted hierarchy; v2: exactly one 
 	char *mount;            /* "/sys/fs/cgroup/cpu" */
 	char *path;             /* below mount, starts with '/' */
 	int join_fd;            /* tasks / cgroup.procs of the group, or -1 */
+	bool entered;           /* cgroup_birth(): made, and nothing is left to join */
 };
 
 struct cgroup {
@@ -79,8 +80,14 @@ MUST_CHECK int cgroup_make(struct cgroup *cg, const struct cgroup_request *rq,
 			   struct err *e);
 /* Enter, called by the process itself; async-signal-safe, no allocation. */
 MUST_CHECK int cgroup_join_self(const struct cgroup *cg, struct err *e);
-/* v2: a descriptor of the group's directory for CLONE_INTO_CGROUP, else -1. */
-int cgroup_clone_fd(const struct cgroup *cg);
+/*
+ * A descriptor of the group in the v2 tree (of a hybrid host too) for CLONE_INTO_CGROUP:
+ * a process is born there in no time, and moves there only through the kernel's slow
+ * path, also by itself.  Ahead of cgroup_make() it makes that one group, if it is new.
+ * From then on cgroup_make() and cgroup_join_self() leave that tree alone.  -1: no such
+ * tree, or it cannot be had; then everything is joined as usual.  The caller closes.
+ */
+int cgroup_birth(struct cgroup *cg);
 /* Set limits (create and update; r may be NULL or a partial document).  Device
  * rules are not among them. */
 MUST_CHECK int cgroup_set(const struct cgroup *cg, const struct oci_resources *r,

@@ -290,9 +290,7 @@ int cgroup_plan_v1(struct cgroup *cg, const char *own, const char *mountinfo,
 		if (r < 0)
 			break;
 	}
-	/* Joining the unified tree is slow, and a v1 host needs it only for a
-	 * controller that was not mounted as v1. */
-	if (r == 0 && want_unified && unified && !cgroup_find(cg, "hugetlb"))
+	if (r == 0 && want_unified && unified)
 		r = add_hierarchy(cg, "", unified, mounts, path);
 	if (r == -E2BIG)
 		return err_set(e, E2BIG, "more than %d cgroup hierarchies are mounted",
@@ -416,7 +414,11 @@ int cgroup_plan(const struct cgroup_request *rq, struct cgroup *cg, struct err *
 		if (strlen(clean) > PATH_MAX / 2)
 			return err_set(e, ENAMETOOLONG, "linux.cgroupsPath is too long");
 	}
-	r = plan_paths(cg, path, rq->resources && rq->resources->n_hugepages > 0, e);
+	/* A hybrid host's unified tree: for what is not mounted as v1, and since tools look
+	 * there.  systemd's own, and an ordinary user's, only where it is asked for. */
+	bool asked = rq->resources && rq->resources->n_hugepages > 0;
+	bool ours = rq->manager == CGROUP_CGROUPFS && !rq->rootless;
+	r = plan_paths(cg, path, asked || ours, e);
 	if (r < 0)
 		return r;
 	if (cg->n > 0) {

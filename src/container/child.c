@@ -56,7 +56,9 @@ static int become_root(struct creation *c, struct err *e)
 int child_groups_wait(void *arg, struct err *e)
 {
 	struct creation *c = arg;
+	struct cgroup *cg = &c->st.cgroup;
 	int fd[CGROUP_HIERARCHIES_MAX];
+	size_t used = 0;
 	char byte;
 
 	if (!c->groups_late)
@@ -64,10 +66,12 @@ int child_groups_wait(void *arg, struct err *e)
 	ssize_t n = fd_recv(c->sync_c, &byte, 1, fd, ARRAY_LEN(fd));
 	if (n == -EPIPE)
 		_exit(1);               /* the runtime died */
-	if (n < 0 || byte != CHILD_JOIN || (size_t)n != c->st.cgroup.n)
+	if (n < 0 || byte != CHILD_JOIN)
 		return err_set(e, EPROTO, "the runtime sent no cgroups");
-	for (size_t i = 0; i < (size_t)n; i++)
-		c->st.cgroup.h[i].join_fd = fd[i];
+	/* In the order of the hierarchies, but for one that we were born into. */
+	for (size_t i = 0; i < cg->n && used < (size_t)n; i++)
+		if (!cg->h[i].entered)
+			cg->h[i].join_fd = fd[used++];
 	c->groups_late = false;
 	return 0;
 }
@@ -78,7 +82,7 @@ static int enter_cgroup(struct creation *c, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (!c->in_cgroup && !c->cgroup_rq.systemd_pid)
+	if (!c->cgroup_rq.systemd_pid)
 		r = cgroup_join_self(&c->st.cgroup, e);
 	if (r < 0)
 		return r;

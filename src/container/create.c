@@ -62,12 +62,13 @@ static pid_t clone_child(struct creation *c, struct err *e)
 		.pidfd = (uint64_t)(uintptr_t)&c->pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	int group = limit_is_small(c) ? -1 : cgroup_clone_fd(&c->st.cgroup);
+	/* On a hybrid host that tree limits no memory, so it can be early all the same. */
+	bool early = !limit_is_small(c) || c->st.cgroup.mode == CGROUP_MODE_V1;
+	CLEANUP_FD int group = early ? cgroup_birth(&c->st.cgroup) : -1;
 
 	if (group >= 0) {
 		a.flags |= CLONE_INTO_CGROUP;
 		a.cgroup = (uint64_t)group;
-		c->in_cgroup = true;
 	}
 	pid_t pid = sys_clone3(&a);
 	if (pid == 0)
@@ -229,9 +230,11 @@ static int send_groups(struct creation *c, struct err *e)
 	int r = cgroup_make(&c->st.cgroup, &c->cgroup_rq, e);
 	if (r < 0)
 		return r;
+	size_t n = 0;
 	for (size_t i = 0; i < c->st.cgroup.n; i++)
-		fd[i] = c->st.cgroup.h[i].join_fd;
-	r = fd_send(c->sync_p, &byte, 1, fd, c->st.cgroup.n);
+		if (!c->st.cgroup.h[i].entered)
+			fd[n++] = c->st.cgroup.h[i].join_fd;
+	r = fd_send(c->sync_p, &byte, 1, fd, n);
 	/* If it is gone already, receiving will say why. */
 	if (r < 0)
 		log_debug("the child does not wait for its groups: %s", err_text(-r));

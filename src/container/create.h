@@ -65,7 +65,6 @@ struct creation {
 	bool child_hooks;               /* CHILD_MSG_HOOKS will come */
 	bool groups_late;               /* CHILD_JOIN will come: groups are made beside the child */
 	bool hooks_begun;               /* from here on a failure runs poststop */
-	bool in_cgroup;                 /* CLONE_INTO_CGROUP did it */
 };
 
 /*

@@ -281,15 +281,32 @@ static int exec_prepare(struct exec_run *x, const char *id, struct err *e)
 	return exec_prepare_init(x, e);
 }
 
+/*
+ * Born into the v2 group.  Not where CPUs are given for the time before the container's
+ * cpuset binds, which the joiner then enters by itself.
+ */
+static pid_t fork_joiner(struct exec_run *x)
+{
+	const char *cpus = x->process->cpu_affinity_initial;
+	CLEANUP_FD int group = cpus && *cpus ? -1 : cgroup_birth(&x->st.cgroup);
+	struct clone_args a = { .exit_signal = SIGCHLD };
+
+	if (group >= 0) {
+		a.flags = CLONE_INTO_CGROUP;
+		a.cgroup = (uint64_t)group;
+	}
+	return sys_clone3(&a);
+}
+
 /* PID, READY, and commit; the joiner is reaped on the way. */
 static int exec_spawn(struct exec_run *x, struct err *e)
 {
 	struct init_msg m;
 	int status;
 
-	pid_t mid = fork();
+	pid_t mid = fork_joiner(x);
 	if (mid < 0)
-		return err_sys(e, errno, "fork");
+		return err_sys(e, -mid, "fork");
 	if (mid == 0)
 		joiner(x);
 	fd_close(&x->sync_c);

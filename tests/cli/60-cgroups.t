@@ -9,6 +9,17 @@ t_path_absolute() {
 	like "$(cat "/proc/$PID/cgroup")" ":pids:$CGROUP/$ID"
 }
 
+t_unified_tree_of_a_hybrid_host_too() {
+	need isle cgroup1 cgroupfs
+	[ -e /sys/fs/cgroup/unified/cgroup.procs ] || { echo "no cgroup2 beside v1" >"$TAP_SKIP"; exit 77; }
+	up
+	like "$(cat "/proc/$PID/cgroup")" "0::$CGROUP/$ID\$"
+	in_it cat /proc/self/cgroup
+	like "$out" "0::$CGROUP/$ID"
+	rt delete -f "$ID"
+	[ ! -e "/sys/fs/cgroup/unified$CGROUP/$ID" ] || fail "the group is left"
+}
+
 t_path_absolute_v2() {
 	need cgroup2 cgroupfs
 	up

@@ -172,7 +172,6 @@ static void plan_absolute(void **state)
 	assert_int_equal(cg.n, 5);
 	check_h(&cg, "memory", "/sys/fs/cgroup/memory x", "/d/c1");
 	check_h(&cg, "pids", "/sys/fs/cgroup/pids", "/d/c1");
-	/* Asked for, as hugetlb is nowhere else. */
 	check_h(&cg, "", "/sys/fs/cgroup/unified", "/d/c1");
 	cgroup_release(&cg);
 }
@@ -553,7 +552,7 @@ static struct cgroup fake_group(enum cgroup_mode mode, const char *controllers)
 	struct cgroup cg = { .mode = mode, .n = 1 };
 
 	cg.h[0] = (struct cgroup_hierarchy){ xstrdup(controllers), xstrdup(fake), xstrdup("/g"),
-					     -1 };
+					     -1, false };
 	return cg;
 }
 
@@ -974,7 +973,7 @@ static void real_v2(void **state)
 
 	if (t->cg.mode != CGROUP_MODE_V2)
 		lacking("cgroup2", "this host has cgroup v1");
-	CLEANUP_FD int fd = cgroup_clone_fd(&t->cg);
+	CLEANUP_FD int fd = cgroup_birth(&t->cg);
 	assert_true(fd >= 0);
 	struct clone_args a = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD,
 				.cgroup = (uint64_t)fd };
