@@ -289,9 +289,9 @@ int cgroup_join_self(const struct cgroup *cg, struct err *e)
 		if (cg->join_may_fail && is_refusal(-errno))
 			continue;
 		if (errno == EBUSY && is_v2_tree(h))
-			return err_set(e, EBUSY, "adding pid 0 (the new process itself) to cgroups: "
-				       "%s: device or resource busy: it hands controllers down "
-				       "(cgroup.subtree_control), so it may hold no processes",
+			return err_set(e, EBUSY, "adding pid 0 (the new process itself) to "
+				       "cgroups: %s: device or resource busy: it hands controllers "
+				       "down (cgroup.subtree_control), so it may hold no processes",
 				       h->path);
 		return err_sys(e, errno, "join cgroup %s of %s", h->path, tree_name(h));
 	}

@@ -347,7 +347,8 @@ int cgroup_v1_set(const struct cgroup *cg, const struct oci_resources *r, struct
 
 	if (r->unified.n > 0)
 		return err_set(e, EOPNOTSUPP, "invalid configuration: linux.resources.unified: "
-			       "this host has cgroup v1, which \"%s\" cannot be set on", r->unified.v[0].key);
+			       "this host has cgroup v1, which \"%s\" cannot be set on",
+			       r->unified.v[0].key);
 	if (r->memory)
 		put_memory(&w, r->memory);
 	if (r->cpu)

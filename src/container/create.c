@@ -311,7 +311,7 @@ static int child_recv(struct creation *c, struct init_msg *m, struct err *e)
 
 static int serve_hooks(struct creation *c, struct err *e)
 {
-	/* runtime.md#state: "created" is after step 2 of the lifecycle, and hooks are from step 3. */
+	/* runtime.md#state: "created" is after step 2 of the lifecycle; hooks are from step 3. */
 	CLEANUP_FREE char *state = creation_state_json(c, STATUS_CREATED);
 	const struct oci_hooks *h = c->spec.hooks;
 

@@ -174,7 +174,7 @@ static int make_device(const struct rootfs *r, const struct oci_device *d, struc
 {
 	mode_t mode = d->file_mode.set ? (mode_t)(d->file_mode.v & 07777) : 0666;
 	bool owned = (d->uid.set && d->uid.v != 0) || (d->gid.set && d->gid.v != 0);
-	struct node_place p CLEANUP(node_place_release) = { .owned = -1 };
+	struct node_place p CLEANUP(node_place_release) = { .owned = -1, .name = "" };
 	int n = open_place(r, d->path, &p);
 
 	if (n < 0)
@@ -253,7 +253,7 @@ int rootfs_bind_console(struct rootfs *r, int slave_fd, struct err *e)
 	    major(st.st_rdev) > PTY_SLAVE_MAJOR_LAST)
 		return err_set(e, ENOTTY, "/dev/console: the console given is not a pty slave");
 
-	struct node_place p CLEANUP(node_place_release) = { .owned = -1 };
+	struct node_place p CLEANUP(node_place_release) = { .owned = -1, .name = "" };
 	int n = open_place(r, "/dev/console", &p);
 	if (n < 0)
 		return err_sys(e, -n, "/dev/console");

@@ -384,8 +384,8 @@ int container_exec(const struct runtime *rt, const char *id, const struct exec_o
 		   int *ret_status, struct err *e)
 {
 	struct exec_run x __attribute__((cleanup(exec_release))) = {
-		.rt = rt, .o = o, .st.dirfd = -1, .init = INIT_EXEC_NONE, .init_pidfd = -1, .root_fd = -1,
-		.sync_p = -1, .sync_c = -1, .console_sock = -1, .console_here = -1,
+		.rt = rt, .o = o, .st.dirfd = -1, .init = INIT_EXEC_NONE, .init_pidfd = -1,
+		.root_fd = -1, .sync_p = -1, .sync_c = -1, .console_sock = -1, .console_here = -1,
 		.listener_fd = -1, .label_fd = -1, .pidfd = -1,
 	};
 	sigset_t old;

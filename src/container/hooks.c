@@ -169,8 +169,8 @@ static int hook_run(enum oci_hook_kind kind, size_t index, const struct oci_hook
 		return err_set(e, ECHILD, "error running %s hook #%zu: %s: signal %d%s%s", name,
 			       index, h->path, WTERMSIG(status), sep, tail.line);
 	if (WEXITSTATUS(status) && kind == OCI_HOOK_POSTSTOP)
-		return err_set(e, ECHILD, "poststop hook failed with exit code %d: hook #%zu, %s%s%s",
-			       WEXITSTATUS(status), index, h->path, sep, tail.line);
+		return err_set(e, ECHILD, "poststop hook failed with exit code %d: hook #%zu, "
+			       "%s%s%s", WEXITSTATUS(status), index, h->path, sep, tail.line);
 	if (WEXITSTATUS(status))
 		return err_set(e, ECHILD, "error running %s hook #%zu: %s: exit status %d%s%s",
 			       name, index, h->path, WEXITSTATUS(status), sep, tail.line);

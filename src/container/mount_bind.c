@@ -33,9 +33,10 @@ static int read_link(struct rootfs *r, struct rootfs_mount *rm, struct err *e)
 static int explain(const struct rootfs_mount *rm, int code, struct err *e)
 {
 	if (code == EPERM)
-		return err_set(e, code, "error mounting %s at %s: options that clear nosuid, nodev, noexec, "
-			       "ro or the access time mode of the source are not allowed in a "
-			       "user namespace: operation not permitted", rm->source, rm->dest);
+		return err_set(e, code, "error mounting %s at %s: options that clear nosuid, "
+			       "nodev, noexec, ro or the access time mode of the source are not "
+			       "allowed in a user namespace: operation not permitted",
+			       rm->source, rm->dest);
 	return err_sys(e, code, "mount %s at %s: set its options", rm->source, rm->dest);
 }
 

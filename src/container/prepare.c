@@ -262,8 +262,9 @@ static int prepare_rootfs(struct creation *c, struct err *e)
 		return err_set(e, EINVAL, "linux.namespaces: the mount namespace to join is the "
 			       "host's: the container's mounts would be the host's");
 	if (o.detached && !kernel_at_least(6, 15))
-		return err_set(e, ENOTSUP, "linux.namespaces: a mount namespace is required: to keep "
-			       "the container's mounts off the host without one takes Linux 6.15");
+		return err_set(e, ENOTSUP, "linux.namespaces: a mount namespace is required: to "
+			       "keep the container's mounts off the host without one takes "
+			       "Linux 6.15");
 	return rootfs_prepare(&o, &c->rootfs, e);
 }
 

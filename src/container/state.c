@@ -44,7 +44,8 @@ int state_check_id(const char *id, struct err *e)
 	/* A leading dot: "." and "..", and names that ls(1) hides. */
 	if (id[strspn(id, allowed)] || id[0] == '.')
 		return err_set(e, EINVAL, "invalid container id format: invalid character in "
-			       "container ID \"%s\": only letters, digits and _+.- are allowed, and no dot first", id);
+			       "container ID \"%s\": only letters, digits and _+.- are allowed, "
+			       "and no dot first", id);
 	if (strlen(id) > STATE_ID_MAX)
 		return err_set(e, EINVAL, "invalid container id: longer than %d bytes",
 			       STATE_ID_MAX);

@@ -125,8 +125,8 @@ static int check_mount(const struct oci_spec *spec, size_t i, struct err *e)
 	if (!maps && !has_option(m, "idmap", "ridmap"))
 		return 0;
 	if (!has_option(m, "bind", "rbind") && !(m->type && strcmp(m->type, "bind") == 0))
-		return broken(spec, e, path, "invalid mount: id-mapped mounts are only supported for "
-			      "bind-mounts");
+		return broken(spec, e, path, "invalid mount: id-mapped mounts are only supported "
+			      "for bind-mounts");
 	if (maps && (m->uid_maps.n == 0 || m->gid_maps.n == 0))
 		return broken(spec, e, path,
 			      "invalid mount: id-mapped mounts must have both uid and gid "

@@ -129,12 +129,6 @@ t_orphans_are_not_waited_for() {
 	is "$(tap_strays)" "" "processes"
 }
 
-t_no_subreaper_option() {
-	differs isle crun "runc's own"
-	bundle
-	good rt run --no-subreaper --bundle "$B" "$ID"
-}
-
 t_init_is_reaped_zombies_do_not_hang() {
 	inside_ok . 'i=0; while [ $i -lt 20 ]; do (sleep 0.001 &); i=$((i+1)); done; echo end'
 	is "$out" end

@@ -881,7 +881,8 @@ static void test_hook_errors(void **state)
 	h.timeout = (struct opt_i64){ true, 1 };
 	expect_hook_error(&h, "error running startContainer hook #0: /bin/sh: timed out after 1 s");
 	h.path = "/no/such";
-	expect_hook_error(&h, "error running startContainer hook #0: exec /no/such: no such file or directory");
+	expect_hook_error(&h, "error running startContainer hook #0: exec /no/such: "
+			  "no such file or directory");
 }
 
 /* ---- seccomp ------------------------------------------------------------------ */

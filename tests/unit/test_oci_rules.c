@@ -149,9 +149,11 @@ static void mounts(void **state)
 		{ MOUNT("\"options\": [\"rbind\"], " MAPS), NULL },
 		{ MOUNT("\"type\": \"bind\", " MAPS), NULL },
 		{ MOUNT("\"type\": \"tmpfs\", " MAPS),
-		  "c:4: mounts[1]: invalid mount: id-mapped mounts are only supported for bind-mounts" },
+		  "c:4: mounts[1]: invalid mount: id-mapped mounts are only "
+		  "supported for bind-mounts" },
 		{ MOUNT("\"options\": [\"idmap\"]"),
-		  "c:4: mounts[1]: invalid mount: id-mapped mounts are only supported for bind-mounts" },
+		  "c:4: mounts[1]: invalid mount: id-mapped mounts are only "
+		  "supported for bind-mounts" },
 		{ MOUNT("\"options\": [\"bind\"], \"uidMappings\": " MAP),
 		  "c:4: mounts[1]: invalid mount: id-mapped "
 		  "mounts must have both uid and gid mappings specified" },
@@ -215,10 +217,12 @@ static void sysctls(void **state)
 		  "c:5: linux.sysctl: sysctl "
 		  "\"kernel.hostname\" is not allowed as it conflicts with the OCI \"hostname\" "
 		  "field" },
-		{ "{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"r\"}, \"domainname\": \"a\",\n"
+		{ "{\"ociVersion\": \"1.0.2\", "
+		  "\"root\": {\"path\": \"r\"}, \"domainname\": \"a\",\n"
 		  "\"linux\": {\"namespaces\": [{\"type\": \"uts\"}],\n"
 		  "\"sysctl\": {\"kernel.domainname\": \"a\"}}}", NULL },
-		{ "{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"r\"}, \"domainname\": \"a\",\n"
+		{ "{\"ociVersion\": \"1.0.2\", "
+		  "\"root\": {\"path\": \"r\"}, \"domainname\": \"a\",\n"
 		  "\"linux\": {\"namespaces\": [{\"type\": \"uts\"}],\n"
 		  "\"sysctl\": {\"kernel.domainname\": \"b\"}}}", "c:3: linux.sysctl: sysctl "
 		  "\"kernel.domainname\" conflicts with the OCI \"domainname\" field" },

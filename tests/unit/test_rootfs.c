@@ -713,8 +713,12 @@ static void test_cgroup(void **state)
 	CLEANUP_FREE char *two = xasprintf("%s/systemd", b->base);
 	struct cgroup cg = {
 		.mode = CGROUP_MODE_V1, .n = 2,
-		.h = { { .controllers = (char *)"cpu,cpuacct", .mount = one, .path = (char *)"/group" },
-		       { .controllers = (char *)"name=systemd", .mount = two, .path = (char *)"/group" } },
+		.h = {
+			{ .controllers = (char *)"cpu,cpuacct", .mount = one,
+			  .path = (char *)"/group" },
+			{ .controllers = (char *)"name=systemd", .mount = two,
+			  .path = (char *)"/group" },
+		},
 	};
 
 	make_dir(b, "cpu,cpuacct", 0755);

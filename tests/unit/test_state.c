@@ -38,7 +38,8 @@ static int remove_root(void **state)
 static void ids(void **state)
 {
 	static const char *const good[] = { "a", "A-b_c.d+9", "x.", "x.." };
-	static const char *const bad[] = { "", ".", "..", ".x", "a/b", "../x", "a b", "a\n", "@cache" };
+	static const char *const bad[] = { "", ".", "..", ".x", "a/b", "../x", "a b", "a\n",
+					    "@cache" };
 	char longest[300];
 
 	(void)state;

@@ -160,8 +160,8 @@ static int hook_run(struct init *in, uint32_t index, const struct plan_hook *h, 
 		return init_err_sys(in, c.code, "error running startContainer hook #%u: exec "
 				    "%s", index, path);
 	if (WIFSIGNALED(status))
-		return init_err(in, ECANCELED, "error running startContainer hook #%u: %s: killed by "
-				"signal %d%s", index, path, WTERMSIG(status),
+		return init_err(in, ECANCELED, "error running startContainer hook #%u: %s: killed "
+				"by signal %d%s", index, path, WTERMSIG(status),
 				WTERMSIG(status) == SIGSYS ? " (bad system call)" : "");
 	if (WEXITSTATUS(status))
 		return init_err(in, ECANCELED, "error running startContainer hook #%u: %s: exit "

@@ -96,7 +96,8 @@ static int scheduler_set(struct init *in)
 	/* sched_setattr(2), EPERM: a deadline task must be allowed on every CPU. */
 	if (errno == EPERM && in->plan->sched.policy == SCHED_DEADLINE)
 		return init_err_sys(in, errno, "set the scheduler: process scheduler can't be used "
-				    "together with AllowedCPUs (cpu.cpus), or CAP_SYS_NICE is missing");
+				    "together with AllowedCPUs (cpu.cpus), or CAP_SYS_NICE is "
+				    "missing");
 	return init_err_sys(in, errno, "set the scheduler");
 }
 
