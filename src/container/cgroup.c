@@ -32,6 +32,7 @@
 #define NS_PER_MS 1000000ull
 #define FREEZE_WAIT_MS 2000     /* runc gives up after about that, too */
 #define EMPTY_WAIT_MS 10000     /* for processes in uninterruptible sleep */
+#define LEFTOVER_WAIT_MS 20
 #define NAP_FIRST_NS 20000ull
 #define NAP_MAX_NS (20 * NS_PER_MS)
 
@@ -689,8 +690,25 @@ int cgroup_kill_all(const struct cgroup *cg, int sig, struct err *e)
 
 /* --- removing ---------------------------------------------------------------- */
 
+/*
+ * Dying processes leave a group by themselves, in microseconds.  What is still there after
+ * a while did not die with the container: it was on its way in, an exec whose runtime was
+ * killed, say, and stopped there.
+ */
+static void kill_leftovers(const char *dir)
+{
+	struct cgroup_pidlist l = { 0 };
+
+	if (cgd_pids(dir, true, &l) == 0)
+		for (size_t i = 0; i < l.n; i++)
+			if (l.v[i] > 0 && kill(l.v[i], SIGKILL) == 0)
+				log_debug("killed process %d, left in cgroup %s", l.v[i], dir);
+	free(l.v);
+}
+
 int cgroup_remove(const struct cgroup *cg, struct err *e)
 {
+	const uint64_t patience = time_mono_ns() + LEFTOVER_WAIT_MS * NS_PER_MS;
 	struct nap nap = nap_start(EMPTY_WAIT_MS);
 	bool gone[CGROUP_HIERARCHIES_MAX] = { 0 };
 	size_t left = cg->n, last = 0;
@@ -714,6 +732,8 @@ int cgroup_remove(const struct cgroup *cg, struct err *e)
 				left--;
 			} else if (r != -EBUSY) {
 				return err_sys(e, -r, "remove cgroup %s", dir);
+			} else if (time_mono_ns() > patience) {
+				kill_leftovers(dir);
 			}
 			last = r == 0 ? last : i;
 		}
