@@ -52,7 +52,8 @@ int lifecycle_kill_init(const struct state *st, struct err *e)
 	/* A frozen process dies when it thaws. */
 	if (st->cgroup.mode != CGROUP_MODE_NONE && cgroup_is_frozen(&st->cgroup) > 0) {
 		r = cgroup_freeze(&st->cgroup, false, e);
-		if (r < 0)
+		/* On v2 the signal is enough, and systemd may have removed the group by now. */
+		if (r < 0 && r != -ENOENT && r != -ENODEV)
 			return r;
 	}
 	if (TEMP_FAILURE_RETRY(poll(&p, 1, KILL_WAIT_MS)) == 1)

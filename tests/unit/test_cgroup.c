@@ -993,6 +993,9 @@ static void real_v2(void **state)
 	assert_int_equal(mkdir(below, 0755), 0);
 	assert_int_equal(cgd_write(below, "cgroup.procs", text), 0);
 	assert_int_equal(cgd_write(dir, "cgroup.subtree_control", "+pids"), 0);
+	/* "/" means the group itself, which cannot hold processes any more. */
+	const char *itself[] = { "/", NULL };
+	assert_int_equal(cgroup_open_join(&t->cg, &(struct oci_strv){ itself, 1 }, pid, &e), 0);
 	pid_t failed = inside(t, wait_for_signal);
 	assert_int_equal(WEXITSTATUS(status_of(failed)), 99);
 	assert_int_equal(cgroup_open_join(&t->cg, &(struct oci_strv){ 0 }, pid, &e), 0);
