@@ -41,6 +41,7 @@ MUST_CHECK int container_delete(const struct runtime *rt, const char *id, bool f
 				struct err *e);
 MUST_CHECK int container_pause(const struct runtime *rt, const char *id, struct err *e);
 MUST_CHECK int container_resume(const struct runtime *rt, const char *id, struct err *e);
+/* Device rules are left alone: rewriting them would deny devices for a moment. */
 MUST_CHECK int container_update(const struct runtime *rt, const char *id,
 				const struct oci_resources *r, struct err *e);
 
