@@ -397,7 +397,7 @@ int creation_prepare(struct creation *c, const char *id, struct err *e)
 	r = make_listener(c, e);
 	if (r < 0)
 		return r;
-	if (c->run) {
+	if (c->run && notify_host_socket()) {
 		c->notify_fd = notify_bind(c->st.dirfd, e);
 		if (c->notify_fd < -1)
 			return c->notify_fd;

@@ -121,7 +121,11 @@ int state_new(const struct runtime *rt, const char *id, struct state *st, struct
 				       "(another command holds it)", id);
 		if (fd < 0)
 			return err_sys(e, -fd, "lock %s/%s", rt->root, id);
-		if (fresh) {
+		/*
+		 * Ours, unless between our mkdir and our lock others cleaned it as torn and
+		 * made a container here: this may be their directory, made in full.
+		 */
+		if (fresh && faccessat(fd, "state.json", F_OK, 0) < 0) {
 			st->id = xstrdup(id);
 			st->dirfd = fd;
 			return 0;
