@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/runtime/options.h"
-#include "cli/runtime/values.h"
+#include "cli/options.h"
+#include "cli/values.h"
 #include "oci/spec.h"
 
 struct target {

@@ -5,7 +5,7 @@
  */
 #include <stddef.h>
 
-#include "cli/runtime/options.h"
+#include "cli/options.h"
 #include "container/container.h"
 
 #define CREATE_OPTIONS(type, at) \

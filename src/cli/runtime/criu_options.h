@@ -5,7 +5,7 @@
  */
 #include <stddef.h>
 
-#include "cli/runtime/options.h"
+#include "cli/options.h"
 
 #define CRIU_OPTIONS(type, at) \
 	{ "image-path", 0, OPT_STRING, offsetof(type, at.image_path), "DIR", \

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/time.h"
-#include "cli/runtime/values.h"
+#include "cli/values.h"
 #include "cli/runtime/verb.h"
 
 #define INTERVAL_DEFAULT_NS 5000000000ull

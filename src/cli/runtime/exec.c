@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "cli/runtime/values.h"
+#include "cli/values.h"
 #include "cli/runtime/verb.h"
 #include "container/container.h"
 

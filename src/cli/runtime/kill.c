@@ -2,7 +2,7 @@
 #include <signal.h>
 
 #include "base/mem.h"
-#include "cli/runtime/values.h"
+#include "cli/values.h"
 #include "cli/runtime/verb.h"
 #include "container/container.h"
 

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/runtime/values.h"
+#include "cli/values.h"
 #include "cli/runtime/verb.h"
 #include "container/container.h"
 #include "container/features.h"

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/runtime/values.h"
+#include "cli/values.h"
 #include "cli/runtime/verb.h"
 #include "container/container.h"
 #include "container/rdt.h"

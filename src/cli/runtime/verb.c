@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "cli/runtime/values.h"
+#include "cli/values.h"
 
 const struct verb *const verbs[] = {
 	&verb_create, &verb_start, &verb_run, &verb_state, &verb_kill, &verb_delete,

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "cli/runtime/options.h"
+#include "cli/options.h"
 #include "container/state.h"
 
 struct call {

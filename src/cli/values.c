@@ -1,5 +1,5 @@
-/* cli/runtime/values.c - see values.h */
-#include "cli/runtime/values.h"
+/* cli/values.c - see values.h */
+#include "cli/values.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* cli/runtime/options.c - see options.h */
-#include "cli/runtime/options.h"
+/* cli/options.c - see options.h */
+#include "cli/options.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * cli/runtime/options.h - command line options as data.  Layer: cli.
+ * cli/options.h - command line options as data.  Layer: cli.
  *
  * A verb describes its options in one table beside it; parsing, "-h" and the
  * messages all read that table, and a test holds it against the manual.

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * cli/runtime/values.h - what options' values mean: signals, durations, sizes, users.
+ * cli/values.h - what options' values mean: signals, durations, sizes, users.
  * Layer: cli.  Each returns >= 0, or -EINVAL with what was expected; the message
  * does not name the option.
  */
