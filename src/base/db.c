@@ -1,0 +1,2 @@
+/* base/db.c - see db.h */
+#include "base/db.h"

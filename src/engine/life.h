@@ -1,0 +1,49 @@
+#pragma once
+/*
+ * engine/life.h - the life of an instance: create, start, stop, remove.  Layer: engine.
+ *
+ *  isle (this process)                      keeper (isle-runtime keeper)     the wall
+ *   transaction: name, addresses, ports
+ *   bundle, keeper.json
+ *   clone3: new mount (and net) namespace --> mounts the overlay
+ *   net_connect() in its namespace            wall create ------------------> made
+ *                                  <-- CREATED
+ *   GO -->                                    wall start --------------------> runs
+ *                                  <-- STARTED
+ *   (goes on as first client, or leaves)      log, clients, wait
+ *                                             EXIT; wall remove
+ *   owner or `isle system reap`: addresses, ports, --rm
+ */
+#include "engine/instance.h"
+
+/* image config merged in, volumes made, inserted in the table; nothing runs. */
+MUST_CHECK int life_create(struct engine *eng, struct instance *in, const struct image *img,
+			   struct err *e);
+/*
+ * Start it (its lock held).  *ret_sock is the socket to its keeper, to attach by
+ * (proto/keeper.h), the caller's to close.  Attach before anything is printed: flags are
+ * KEEPER_ATTACH_*, sent ahead of GO.
+ */
+MUST_CHECK int life_start(struct engine *eng, struct instance *in, unsigned attach_flags,
+			  int *ret_sock, struct err *e);
+/* After its keeper has ended: addresses, ports, names back; auto_remove removes it. */
+MUST_CHECK int life_reap(struct engine *eng, struct instance *in, struct err *e);
+/* signal, wait up to timeout_ms (-1: its own), SIGKILL; waits for the end. */
+MUST_CHECK int life_stop(struct engine *eng, struct instance *in, int signal, int timeout_ms,
+			 struct err *e);
+MUST_CHECK int life_remove(struct engine *eng, struct instance *in, bool force,
+			   bool volumes, struct err *e);
+/* Blocks until it is not running; the exit code. */
+MUST_CHECK int life_wait(struct engine *eng, struct instance *in, int *ret_code,
+			 struct err *e);
+/* A socket to the keeper of a running instance; -ESRCH when it has none. */
+MUST_CHECK int life_connect(struct engine *eng, const struct instance *in, struct err *e);
+
+/* config.json of the bundle, written to <instance>/config.json (engine/spec.c). */
+MUST_CHECK int spec_write(struct engine *eng, const struct instance *in,
+			  const struct image *img, struct err *e);
+
+/* The overlay of an instance that does not run, mounted in a mount namespace of the calling
+ * process alone: a descriptor of its root; read_only for export and diff. */
+MUST_CHECK int life_mount(struct engine *eng, const struct instance *in, bool read_only,
+			  struct err *e);
