@@ -6,7 +6,11 @@
 . "${0%/*}/../lib/tap.sh"
 
 STRIDE=${ISLE_CRASH_STRIDE:-7}
-FIRST=$((RANDOM % STRIDE + 1))          # so that many runs try them all
+# stride N: every Nth call, from one of the first N, so that many runs try them all.
+stride() { STRIDE=$1; FIRST=$((RANDOM % STRIDE + 1)); }
+# Half as many, unless all are asked for.
+sparse() { stride $((STRIDE > 1 ? STRIDE * 2 : 1)); }
+stride "$STRIDE"
 
 # killed N ARGS...: run the runtime and kill it at its Nth call.  0: killed, 3: it ended.
 killed() {
@@ -59,13 +63,13 @@ sweep() {
 crash_bundle() { bundle '.process.args = ["sleep", "1000"] | newns("cgroup") | .linux.resources.pids.limit = 50'; }
 
 t_create() { need cgroup isle; FOLLOW=; crash_bundle; sweep create; }
-t_create_with_the_child_at_its_step() { need cgroup isle; FOLLOW=-f; STRIDE=$((STRIDE * 2)); crash_bundle; sweep create; }
+t_create_with_the_child_at_its_step() { need cgroup isle; FOLLOW=-f; sparse; crash_bundle; sweep create; }
 step_create() { killed "$1" create --bundle "$B" "$ID"; }
 
 t_create_in_a_user_namespace() {
 	need cgroup isle userns
 	FOLLOW=
-	STRIDE=$((STRIDE * 2))
+	sparse
 	bundle '.process.args = ["sleep", "1000"] | map1(100000; 65536)'
 	sweep create
 }
@@ -76,9 +80,10 @@ t_create_again_without_delete() {
 	need cgroup isle
 	local n rc
 	FOLLOW=
+	sparse
 	crash_bundle
 	MOUNTS=$(wc -l </proc/self/mountinfo)
-	for ((n = FIRST; n < 5000; n += STRIDE * 2)); do
+	for ((n = FIRST; n < 5000; n += STRIDE)); do
 		rc=0
 		killed $n create --bundle "$B" "$ID" || rc=$?
 		[ $rc != 3 ] || break
@@ -93,14 +98,14 @@ t_create_again_without_delete() {
 	rt delete --force "$ID" >/dev/null 2>&1 || true
 }
 
-t_start() { need cgroup isle; FOLLOW=; crash_bundle; STRIDE=3; sweep start; }
+t_start() { need cgroup isle; FOLLOW=; stride $((STRIDE < 3 ? STRIDE : 3)); crash_bundle; sweep start; }
 step_start() {
 	rt create --bundle "$B" "$ID" </dev/null >/dev/null 2>&1
 	killed "$1" start "$ID"
 }
 
 t_exec() { need cgroup isle; FOLLOW=; crash_bundle; sweep exec; }
-t_exec_with_the_child_at_its_step() { need cgroup isle; FOLLOW=-f; STRIDE=$((STRIDE * 2)); crash_bundle; sweep exec; }
+t_exec_with_the_child_at_its_step() { need cgroup isle; FOLLOW=-f; sparse; crash_bundle; sweep exec; }
 step_exec() {
 	rt run -d --bundle "$B" "$ID" </dev/null >/dev/null 2>&1
 	killed "$1" exec -d "$ID" sleep 1000
@@ -119,9 +124,10 @@ t_a_killed_exec_leaves_the_container_running() {
 	need cgroup isle
 	local n rc
 	FOLLOW=
+	sparse
 	crash_bundle
 	rt run -d --bundle "$B" "$ID" </dev/null >/dev/null 2>&1
-	for ((n = FIRST; n < 5000; n += STRIDE * 2)); do
+	for ((n = FIRST; n < 5000; n += STRIDE)); do
 		rc=0
 		killed $n exec -d "$ID" true || rc=$?
 		[ $rc != 3 ] || break
@@ -136,8 +142,9 @@ t_the_child_dies_when_the_runtime_is_killed_before_commit() {
 	# Whatever is alive after the kill must be known to state, or be dead soon.
 	local n rc
 	FOLLOW=
+	sparse
 	crash_bundle
-	for ((n = FIRST; n < 5000; n += STRIDE * 2)); do
+	for ((n = FIRST; n < 5000; n += STRIDE)); do
 		rc=0
 		killed $n create --bundle "$B" "$ID" || rc=$?
 		[ $rc != 3 ] || break

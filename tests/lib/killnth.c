@@ -7,8 +7,12 @@
  * at the moment one of them is at its step).  Children are let go, not killed:
  * what becomes of them is what the test wants to see.  Exit 0: it was killed;
  * 3: it ended before its Nth call; 2: it could not be run.  The number of calls seen is printed.
+ *
+ * Seized, not attached (ptrace(2)): a child attached to by its birth has a SIGSTOP to take,
+ * and where we end before it does, it stops for good, with every lock it inherited.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,11 +43,36 @@ static bool step(pid_t p, int status)
 				ptrace(PTRACE_DETACH, p, 0, 0);
 			return true;
 		}
-	} else if (sig != SIGTRAP && !(sig == SIGSTOP && p != program)) {
-		data = sig;     /* a real signal: pass it on */
+	} else if (status >> 16 == 0) {
+		data = sig;     /* no event of ptrace but a signal: pass it on */
 	}
 	ptrace(PTRACE_SYSCALL, p, 0, data);
 	return false;
+}
+
+/* The program, held back until it is seized; calls count from its exec. */
+static pid_t spawn(char **argv, bool follow)
+{
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC |
+		(follow ? PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0);
+	int gate[2];
+	char c;
+
+	if (pipe2(gate, O_CLOEXEC) < 0)
+		return -1;
+	pid_t p = fork();
+	if (p == 0) {
+		close(gate[1]);
+		if (read(gate[0], &c, 1) != 1)
+			_exit(EXEC_FAILED);
+		execvp(argv[0], argv);
+		_exit(EXEC_FAILED);
+	}
+	if (p > 0 && (ptrace(PTRACE_SEIZE, p, 0, options) < 0 || write(gate[1], "g", 1) != 1))
+		p = -1;
+	close(gate[0]);
+	close(gate[1]);
+	return p;
 }
 
 int main(int argc, char **argv)
@@ -56,18 +85,9 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	kill_at = atol(argv[0]);
-	program = fork();
-	if (program == 0) {
-		ptrace(PTRACE_TRACEME, 0, 0, 0);
-		raise(SIGSTOP);
-		execvp(argv[1], argv + 1);
-		_exit(EXEC_FAILED);
-	}
-	if (program < 0 || waitpid(program, &status, 0) < 0)
+	program = spawn(argv + 1, follow);
+	if (program < 0)
 		return 2;
-	ptrace(PTRACE_SETOPTIONS, program, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC |
-	       (follow ? PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0));
-	ptrace(PTRACE_SYSCALL, program, 0, 0);
 
 	bool killed = false;
 	for (;;) {
