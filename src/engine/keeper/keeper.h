@@ -8,24 +8,33 @@
  * status, restart policy and health checks.  It reads <dir>/keeper.json once, which isle
  * wrote, and writes <dir>/status.json (replaced by rename), which isle reads:
  *
- *   keeper.json
- *     id, name, wall, stateDir, runtimeRoot, systemdCgroup, rootless
+ *   keeper.json              what is marked ? may be absent
+ *     id, name, wall ("container"), stateDir, runtimeRoot, systemdCgroup?, rootless?
  *     bundle                   directory of config.json
- *     mount {lower: [...bottom first], upper, work, target, options}
- *     tty, openStdin, stdinOnce
- *     log {driver: json-file|none|journald, path, maxSize, maxFile, tag}
- *     restart {policy: no|on-failure|always|unless-stopped, max}
- *     stop {signal, timeoutMs}
- *     health {test: [...], intervalMs, timeoutMs, startPeriodMs, retries}
+ *     image?                   its name, for the journal
+ *     mount? {lower: [bottom first], upper, work, target, options?: "volatile,userxattr"}
+ *     ownNetwork?              true: born in a network namespace of its own; lo is brought up
+ *     sharedSources?: [path]   sources of binds with shared propagation: stay the host's peers
+ *     tty?, openStdin?, stdinOnce?
+ *     log? {driver: json-file|none|journald, path, maxSize, maxFile, tag}   maxSize in bytes
+ *     restart? {policy: no|on-failure|always|unless-stopped, max}           max 0: no limit
+ *     stop? {signal, timeoutMs}                                             15, 10000; -1: for ever
+ *     health? {test: [CMD, ...]|[CMD-SHELL, text]|[NONE], intervalMs, timeoutMs,
+ *              startPeriodMs, retries}         0: Docker's defaults
  *     socket                   path that clients connect to
- *     reap: [argv...]          executed at the end, unless an owner client cleans up
- *   status.json
- *     status: created|running|restarting|paused|exited; pid, keeperPid, keeperStart
+ *     reap?: [argv...]         executed at the end, in the namespaces that the starter was in,
+ *                              unless an owner client cleans up
+ *   status.json                times in nanoseconds of the Unix epoch, 0: never
+ *     status: created|running|restarting|paused|exited; pid, keeperPid
+ *     keeperStart              field 22 of the keeper's /proc/PID/stat
  *     startedAt, finishedAt, exitCode, error, oomKilled, restartCount
- *     health {status, failingStreak, log: [{start, end, exitCode, output}]}
+ *     stoppedByUser            STOP or a killing SIGNAL ended it
+ *     health? {status, failingStreak, log: [{start, end, exitCode, output}]}
  *
  * The keeper holds a flock on <dir>/keeper.lock: whoever gets it knows it is gone.
  */
+#include <stddef.h>
+
 #include "base/err.h"
 
 /*
