@@ -2,8 +2,9 @@
  * container/devices.c - device nodes, the links of /dev, and the console.
  * Spec: config-linux.md#devices, #default-devices; config.md#dev-symbolic-links.
  *
- * Nodes are made with mknod; where that is not allowed (user namespace, no CAP_MKNOD)
- * the host's node is bound instead, and then never chowned or chmodded: it is the host's.
+ * Nodes are made with mknod; in a user namespace one that the runtime made is bound
+ * (device_nodes.c).  Where neither may be, the host's node is bound instead, and then
+ * never chowned or chmodded: it is the host's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,20 +36,25 @@ static const struct oci_device default_devices[] = {
 	{ .type = 'c', .path = "/dev/tty", .major = 5, .minor = 0, .file_mode = RWALL },
 };
 
-static mode_t node_type(const struct oci_device *d)
+mode_t device_type(const struct oci_device *d)
 {
 	return d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-static dev_t node_number(const struct oci_device *d)
+dev_t device_number(const struct oci_device *d)
 {
 	return d->type == 'p' ? 0 : makedev((unsigned)d->major, (unsigned)d->minor);
 }
 
+mode_t device_mode(const struct oci_device *d)
+{
+	return d->file_mode.set ? (mode_t)(d->file_mode.v & 07777) : 0666;
+}
+
 static bool same_node(const struct oci_device *d, const struct stat *st)
 {
-	return (st->st_mode & S_IFMT) == node_type(d) &&
-	       (d->type == 'p' || st->st_rdev == node_number(d));
+	return (st->st_mode & S_IFMT) == device_type(d) &&
+	       (d->type == 'p' || st->st_rdev == device_number(d));
 }
 
 /* Where a node goes. */
@@ -156,7 +162,7 @@ static int finish_node(const struct oci_device *d, int dir, const char *name, bo
 
 	uid_t uid = d->uid.set ? (uid_t)d->uid.v : 0;
 	gid_t gid = d->gid.set ? (gid_t)d->gid.v : 0;
-	mode_t mode = d->file_mode.set ? (mode_t)(d->file_mode.v & 07777) : 0666;
+	mode_t mode = device_mode(d);
 	if ((st.st_uid != uid || st.st_gid != gid) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "device %s: set its owner", d->path);
 	if ((st.st_mode & 07777) != mode) {
@@ -170,26 +176,32 @@ static int finish_node(const struct oci_device *d, int dir, const char *name, bo
 	return 0;
 }
 
-static int make_device(const struct rootfs *r, const struct oci_device *d, struct err *e)
+static int make_device(const struct rootfs *r, const struct rootfs_device *rd, struct err *e)
 {
-	mode_t mode = d->file_mode.set ? (mode_t)(d->file_mode.v & 07777) : 0666;
+	const struct oci_device *d = rd->d;
+	mode_t mode = device_mode(d);
 	bool owned = (d->uid.set && d->uid.v != 0) || (d->gid.set && d->gid.v != 0);
 	struct node_place p CLEANUP(node_place_release) = { .owned = -1, .name = "" };
 	int n = open_place(r, d->path, &p);
 
 	if (n < 0)
 		return err_sys(e, -n, "device %s", d->path);
-	if (!r->o.new_userns && mknodat(p.dir, p.name, node_type(d) | mode, node_number(d)) == 0)
+	if (!r->o.new_userns &&
+	    mknodat(p.dir, p.name, device_type(d) | mode, device_number(d)) == 0)
 		return p.fresh && !owned ? 0 : finish_node(d, p.dir, p.name, true, e);
 	if (!r->o.new_userns && errno == EEXIST)
 		return finish_node(d, p.dir, p.name, false, e);
 	if (!r->o.new_userns && errno != EPERM)
 		return err_sys(e, errno, "device %s", d->path);
+	if (rd->tree >= 0) {
+		n = bind_node(rd->tree, p.dir, p.name);
+		return n < 0 ? err_sys(e, -n, "device %s: bind its node", d->path) : 0;
+	}
 	if (d->type != 'p')
 		return bind_host_node(d, p.dir, p.name, e);
 	if (mknodat(p.dir, p.name, S_IFIFO | mode, 0) < 0)
 		return err_sys(e, errno, "fifo %s", d->path);
-	return 0;
+	return finish_node(d, p.dir, p.name, true, e);
 }
 
 static bool in_spec(const struct oci_linux *l, const char *path)
@@ -198,6 +210,21 @@ static bool in_spec(const struct oci_linux *l, const char *path)
 		if (strcmp(l->devices[i].path, path) == 0)
 			return true;
 	return false;
+}
+
+void devices_list(struct rootfs *r)
+{
+	const struct oci_linux *l = &r->o.spec->os;
+
+	r->devices = arena_calloc(&r->arena, ARRAY_LEN(default_devices) + l->n_devices,
+				  sizeof(*r->devices));
+	for (size_t i = 0; i < ARRAY_LEN(default_devices); i++)
+		if (!in_spec(l, default_devices[i].path))
+			r->devices[r->n_devices++].d = &default_devices[i];
+	for (size_t i = 0; i < l->n_devices; i++)
+		r->devices[r->n_devices++].d = &l->devices[i];
+	for (size_t i = 0; i < r->n_devices; i++)
+		r->devices[i].tree = -1;
 }
 
 static int make_links(int dev, struct err *e)
@@ -224,7 +251,6 @@ static int make_links(int dev, struct err *e)
 
 int devices_make(struct rootfs *r, struct err *e)
 {
-	const struct oci_linux *l = &r->o.spec->os;
 	int n = 0;
 
 	/* A /dev that config.json binds is somebody's own: nothing is made in it. */
@@ -235,11 +261,8 @@ int devices_make(struct rootfs *r, struct err *e)
 	if (r->dev < 0)
 		return err_sys(e, -r->dev, "/dev in the root file system");
 
-	for (size_t i = 0; n == 0 && i < ARRAY_LEN(default_devices); i++)
-		if (!in_spec(l, default_devices[i].path))
-			n = make_device(r, &default_devices[i], e);
-	for (size_t i = 0; n == 0 && i < l->n_devices; i++)
-		n = make_device(r, &l->devices[i], e);
+	for (size_t i = 0; n == 0 && i < r->n_devices; i++)
+		n = make_device(r, &r->devices[i], e);
 	return n < 0 ? n : make_links(r->dev, e);
 }
 

@@ -78,12 +78,15 @@ int rootfs_prepare(const struct rootfs_opts *o, struct rootfs **ret, struct err 
 	struct rootfs *r = xcalloc(1, sizeof(*r));
 
 	r->o = *o;
-	r->root_tree = r->root = r->dev = r->null = -1;
+	r->root_tree = r->root = r->dev = r->null = r->nodes = -1;
+	devices_list(r);
 	int n = read_propagation(r, e);
 	if (n == 0)
 		n = prepare_root(r, e);
 	if (n == 0)
 		n = mounts_prepare(r, e);
+	if (n == 0)
+		nodes_prepare(r);
 	if (n < 0) {
 		rootfs_free(r);
 		return n;
@@ -100,6 +103,9 @@ void rootfs_free(struct rootfs *r)
 		fd_close(&r->mounts[i].tree);
 	for (size_t i = 0; i < r->n_late_ro; i++)
 		fd_close(&r->late_ro[i]);
+	for (size_t i = 0; i < r->n_devices; i++)
+		fd_close(&r->devices[i].tree);
+	fd_close(&r->nodes);
 	fd_close(&r->root_tree);
 	fd_close(&r->root);
 	fd_close(&r->dev);
@@ -177,6 +183,7 @@ int rootfs_setup(struct rootfs *r, struct err *e)
 	if (n < 0)
 		return err_sys(e, -n, "root file system %s", r->path);
 
+	nodes_take(r);
 	n = masks_prepare(r, e);
 	if (n == 0)
 		n = mounts_apply(r, e);

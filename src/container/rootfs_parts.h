@@ -21,6 +21,13 @@ struct rootfs_mount {
 	int tree;                       /* bind: prepared tree, or -1 */
 };
 
+/* A device of config.json, or a default one that is not in it. */
+struct rootfs_device {
+	const struct oci_device *d;
+	bool made;                      /* a node of ours is on rootfs.nodes */
+	int tree;                       /* and its copy, in the child, or -1 */
+};
+
 struct rootfs {
 	struct rootfs_opts o;
 	struct arena arena;
@@ -36,6 +43,9 @@ struct rootfs {
 	int dev;                        /* of /dev, for devices and links, or -1 */
 	bool dev_fresh;                 /* a tmpfs of ours that nobody else ever saw */
 	bool dev_bound;                 /* /dev was brought by a bind mount: hands off */
+	struct rootfs_device *devices;
+	size_t n_devices;
+	int nodes;                      /* tmpfs with nodes for a user namespace, or -1 */
 	int null;                       /* tree of the host's /dev/null, for masks, or -1 */
 	int *late_ro;                   /* read-only tmpfs: sealed last, others mount in them */
 	size_t n_late_ro;
@@ -106,8 +116,17 @@ MUST_CHECK int idmap_apply(const struct rootfs *r, const struct rootfs_mount *rm
 /* Whether fd is the root directory of a procfs. */
 bool procfs_is_root(int fd);
 
-/* --- devices.c, masks.c --------------------------------------------------- */
+/* --- devices.c, device_nodes.c, masks.c ----------------------------------- */
 
+/* Fill r->devices. */
+void devices_list(struct rootfs *r);
+mode_t device_type(const struct oci_device *d);         /* S_IFCHR ... */
+mode_t device_mode(const struct oci_device *d);         /* permissions, 0666 if not given */
+dev_t device_number(const struct oci_device *d);
+/* Failure is no error: then the host's nodes are bound. */
+void nodes_prepare(struct rootfs *r);
+/* Between the root being attached and anything being mounted on it. */
+void nodes_take(struct rootfs *r);
 MUST_CHECK int devices_make(struct rootfs *r, struct err *e);
 /* Needs the host's /dev/null, so before the pivot. */
 MUST_CHECK int masks_prepare(struct rootfs *r, struct err *e);

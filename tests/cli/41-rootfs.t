@@ -134,6 +134,54 @@ t_devices_of_the_config() {
 	like "$out" '/dev/unb 1:3 [0-9]+ character special file 0:0'
 }
 
+# In a user namespace the nodes are the runtime's, so owner and mode hold there too.
+t_devices_in_a_user_namespace() {
+	need root userns isle
+	inside_ok 'map1(100000; 65536)
+		| .linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 432, uid: 5, gid: 6},
+			{path: "/dev/sub/zero", type: "c", major: 1, minor: 5, fileMode: 420, uid: 7},
+			{path: "/dev/pipe", type: "p", fileMode: 416, gid: 8}]
+		| .linux.resources.devices = [{allow: false, access: "rwm"}]' \
+		'stat -c "%n %F %t:%T %a %u:%g" /dev/fuse /dev/sub/zero /dev/pipe /dev/null
+		head -c 3 /dev/sub/zero | od -An -tx1; echo x >/dev/null && echo written'
+	has "$out" "/dev/fuse character special file a:e5 660 5:6"
+	has "$out" "/dev/sub/zero character special file 1:5 644 7:0"
+	has "$out" "/dev/pipe fifo 0:0 640 0:8"
+	has "$out" "/dev/null character special file 1:3 666 0:0"
+	has "$out" "00 00 00"
+	has "$out" written
+	is "$(stat -c %u:%g /dev/null)" 0:0 "the host's"
+}
+t_devices_of_an_unmapped_owner_are_the_hosts() {
+	need root userns isle
+	inside_ok 'map1(100000; 10) | .linux.devices = [{path: "/dev/full", type: "c", major: 1, minor: 7, uid: 1234}]' \
+		'stat -c "%t:%T %u" /dev/full; echo x >/dev/full || echo full'
+	has "$out" "1:7 65534"
+	has "$out" full
+}
+t_devices_in_a_joined_user_namespace() {
+	need root userns isle
+	up 'map1(100000; 65536)'
+	local other=$ID pid=$PID
+	inside_ok "joinns(\"user\"; \"/proc/$pid/ns/user\")
+		| .linux.devices = [{path: \"/dev/fuse\", type: \"c\", major: 10, minor: 229, uid: 5, gid: 6}]" \
+		'stat -c "%t:%T %u:%g" /dev/fuse; stat -c "%n %u" /dev/null'
+	has "$out" "a:e5 5:6"
+	has "$out" "/dev/null 0"
+	rt delete --force "$other"
+}
+t_no_device_nodes_over_a_shared_root() {
+	need root userns isle
+	local before
+	bundle 'map1(100000; 65536) | .linux.rootfsPropagation = "rshared" | sh("stat -c %u /dev/null")'
+	mount --bind "$B" "$B"
+	mount --make-rshared "$B"
+	before=$(cat /proc/self/mountinfo)
+	good rt run --bundle "$B" "$ID"
+	is "$out" 0
+	is "$(cat /proc/self/mountinfo)" "$before" mounts
+}
+
 t_device_outside_dev() {
 	need root
 	inside_ok '.linux.devices = [{path: "/mydev", type: "c", major: 1, minor: 3}]' 'stat -c %t:%T /mydev'
