@@ -19,6 +19,7 @@ struct create_opts {
 	const char *pid_file, *console_socket, *pidfd_socket;
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds;
+	pid_t *ret_pid;                 /* or NULL: the container's init */
 };
 
 MUST_CHECK int container_create(const struct runtime *rt, const char *id,
@@ -65,6 +66,7 @@ struct exec_opts {
 	const char *pid_file, *console_socket, *pidfd_socket;
 	struct oci_strv cgroups;                /* groups below the container's */
 	unsigned preserve_fds;
+	pid_t *ret_pid;                 /* or NULL: the process, known when it was executed */
 };
 MUST_CHECK int container_exec(const struct runtime *rt, const char *id,
 			      const struct exec_opts *o, int *ret_status, struct err *e);

@@ -386,6 +386,8 @@ static int commit(struct creation *c, struct err *e)
 	int r = pidfd_socket_send(c->pidfd_socket, c->pidfd, e);
 	if (r < 0)
 		return r;
+	if (c->o->ret_pid)
+		*c->o->ret_pid = c->pid;
 	c->st.creating = false;
 	c->st.started = c->run;
 	r = state_save(&c->st, e);

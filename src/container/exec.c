@@ -407,6 +407,8 @@ int container_exec(const struct runtime *rt, const char *id, const struct exec_o
 		}
 		return r;
 	}
+	if (o->ret_pid)
+		*o->ret_pid = x.pid;
 	*ret_status = 0;
 	return o->detach ? 0 : exec_wait(&x, ret_status, e);
 }

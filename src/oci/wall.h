@@ -30,6 +30,7 @@ struct wall_exec {
 	const struct oci_process *process;      /* complete; terminal too */
 	bool detach;                    /* return when it runs; *ret_status is 0 */
 	const char *pid_file;           /* or NULL */
+	pid_t *ret_pid;                 /* or NULL: the process, a child of the caller */
 	const char *console_socket;     /* of a detached one with a terminal, or NULL */
 };
 
