@@ -104,6 +104,7 @@ int command_unknown(char **argv, int argc, struct err *e)
 	const char *word = group && argc > 1 ? two : argv[0];
 	const char *near = options_nearest(word, names.n, name_at, &names);
 	if (near)
-		return err_set(e, EINVAL, "unknown command \"%s\"; did you mean \"%s\"?", word, near);
+		return err_set(e, EINVAL, "unknown command \"%s\"; did you mean \"%s\"?", word,
+			       near);
 	return err_set(e, EINVAL, "unknown command \"%s\"; \"isle --help\" lists them", word);
 }

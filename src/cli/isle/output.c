@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "cli/isle/template.h"
 #include "cli/options.h"
 
@@ -238,7 +239,7 @@ static int unknown_filter(const char *text, int n_key, const struct output_filte
 {
 	CLEANUP_FREE char *key = xasprintf("%.*s", n_key, text);
 	CLEANUP(buf_release) struct buf all = BUF_INIT(4096);
-	const char *near = options_nearest(key, n, filter_name_at, known);
+	const char *near = nearest_name(key, n, filter_name_at, known);
 
 	if (near)
 		return err_set(e, EINVAL, "--filter: unknown key \"%s\"; did you mean \"%s\"?",
@@ -268,21 +269,24 @@ static int row_matches(const struct oci_strv *filters, const struct output_filte
 	return !asked;
 }
 
+static bool has_key(const struct output_filter *known, size_t n, const char *text, size_t n_key)
+{
+	for (size_t k = 0; k < n; k++)
+		if (strlen(known[k].key) == n_key && memcmp(known[k].key, text, n_key) == 0)
+			return true;
+	return false;
+}
+
 int output_filter(const struct oci_strv *filters, const struct output_filter *known, size_t n,
 		  json_t *rows, struct err *e)
 {
 	for (size_t i = 0; i < filters->n; i++) {
-		const char *eq = strchr(filters->v[i], '=');
-		size_t k = 0;
+		const char *text = filters->v[i], *eq = strchr(text, '=');
 
 		if (!eq)
-			return err_set(e, EINVAL, "--filter \"%s\": KEY=VALUE was expected",
-				       filters->v[i]);
-		while (k < n && (strncmp(known[k].key, filters->v[i], (size_t)(eq - filters->v[i])) ||
-				 known[k].key[eq - filters->v[i]]))
-			k++;
-		if (k == n)
-			return unknown_filter(filters->v[i], (int)(eq - filters->v[i]), known, n, e);
+			return err_set(e, EINVAL, "--filter \"%s\": KEY=VALUE was expected", text);
+		if (!has_key(known, n, text, (size_t)(eq - text)))
+			return unknown_filter(text, (int)(eq - text), known, n, e);
 	}
 	for (size_t i = json_array_size(rows); i-- > 0; ) {
 		int keep = 1;
