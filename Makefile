@@ -26,6 +26,7 @@ check: build
 bench: build
 	@tools/setup demo peers
 	@tests/bench/run
+	@tests/bench/engine
 
 fuzz: build
 	@tools/setup test

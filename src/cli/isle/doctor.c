@@ -1,0 +1,286 @@
+/*
+ * cli/isle/doctor.c - isle doctor: the host point by point, and what mends what is missing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "cli/isle/command.h"
+#include "cli/isle/output.h"
+
+enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
+
+struct finding {
+	enum verdict verdict;
+	char text[256];                 /* what was found */
+	const char *mend;               /* what to do; a command where there is one */
+};
+
+struct check {
+	const char *name;
+	void (*look)(const struct engine *eng, struct finding *f);
+};
+
+static const struct option options[] = { OPTION_HELP };
+
+#define FOUND(f, ...) snprintf((f)->text, sizeof((f)->text), __VA_ARGS__)
+
+static void missing(struct finding *f, enum verdict v, const char *mend)
+{
+	f->verdict = v;
+	f->mend = mend;
+}
+
+static bool file_has(const char *path, const char *word)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(1 << 20);
+
+	return file_read_at(AT_FDCWD, path, &b) == 0 && b.data && strstr(b.data, word);
+}
+
+static bool in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	CLEANUP_FREE char *copy = xstrdup(path ? path : "/usr/bin:/bin");
+	char *rest = copy, *dir;
+
+	while ((dir = strsep(&rest, ":"))) {
+		CLEANUP_FREE char *file = xasprintf("%s/%s", *dir ? dir : ".", program);
+
+		if (access(file, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void look_kernel(const struct engine *eng, struct finding *f)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+
+	(void)eng;
+	uname(&u);
+	char *end;
+	major = (unsigned)strtoul(u.release, &end, 10);
+	minor = *end == '.' ? (unsigned)strtoul(end + 1, NULL, 10) : 0;
+	FOUND(f, "%s", u.release);
+	if (major < 5 || (major == 5 && minor < 12))
+		missing(f, VERDICT_FAIL, "Linux 5.12 or newer is needed (mount_setattr)");
+}
+
+/* In a child: what is tried there does not stay. */
+static bool child_can(int (*try)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return false;
+	if (pid == 0)
+		_exit(try() == 0 ? 0 : 1);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int try_namespaces(void)
+{
+	return unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC);
+}
+
+static int try_user_namespace(void)
+{
+	return unshare(CLONE_NEWUSER);
+}
+
+static void look_namespaces(const struct engine *eng, struct finding *f)
+{
+	(void)eng;
+	FOUND(f, "mount, pid, network, uts, ipc");
+	if (!child_can(try_namespaces)) {
+		FOUND(f, "refused: no instance can be isolated");
+		missing(f, VERDICT_FAIL, "run as root, or allow user namespaces below");
+	}
+}
+
+static void look_user_namespace(const struct engine *eng, struct finding *f)
+{
+	(void)eng;
+	FOUND(f, "can be made");
+	if (!child_can(try_user_namespace)) {
+		FOUND(f, "refused: ordinary users cannot run instances, and --userns cannot work");
+		missing(f, VERDICT_WARN, "sysctl -w kernel.unprivileged_userns_clone=1 "
+			"user.max_user_namespaces=10000");
+	}
+}
+
+static void look_seccomp(const struct engine *eng, struct finding *f)
+{
+	(void)eng;
+	FOUND(f, "filters are taken");
+	if (prctl(PR_GET_SECCOMP) < 0 && errno == EINVAL) {
+		FOUND(f, "the kernel has none");
+		missing(f, VERDICT_FAIL, "use a kernel with CONFIG_SECCOMP_FILTER, or "
+			"--security-opt seccomp=unconfined for each instance");
+	}
+}
+
+static void look_overlay(const struct engine *eng, struct finding *f)
+{
+	(void)eng;
+	FOUND(f, "in the kernel");
+	if (!file_has("/proc/filesystems", "\toverlay\n")) {
+		FOUND(f, "not in /proc/filesystems");
+		missing(f, VERDICT_FAIL, "modprobe overlay");
+	}
+}
+
+static void look_store(const struct engine *eng, struct finding *f)
+{
+	struct statvfs v;
+
+	if (statvfs(eng->root, &v) < 0) {
+		FOUND(f, "%s: %s", eng->root, err_text(errno));
+		missing(f, VERDICT_FAIL, "see who may write there");
+		return;
+	}
+	uint64_t free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	CLEANUP_FREE char *size = output_size_binary(free_bytes);
+
+	FOUND(f, "%s, %s free", eng->root, size);
+	if (free_bytes < (1ull << 30))
+		missing(f, VERDICT_WARN, "isle system prune -a");
+}
+
+/* Whether files there can carry the marks that overlayfs and file capabilities need. */
+static void look_xattr(const struct engine *eng, struct finding *f)
+{
+	CLEANUP_FREE char *path = xasprintf("%s/.doctor.%d", eng->root, getpid());
+	const char *name = eng->rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+
+	FOUND(f, "%s can be set", name);
+	if (fd < 0 || fsetxattr(fd, name, "y", 1, 0) < 0) {
+		FOUND(f, "%s cannot be set in %s: %s", name, eng->root, err_text(errno));
+		missing(f, VERDICT_FAIL, "keep the store elsewhere with --root (ext4, xfs, btrfs)");
+	}
+	if (fd >= 0) {
+		close(fd);
+		unlink(path);
+	}
+}
+
+static void look_cgroup(const struct engine *eng, struct finding *f)
+{
+	struct stat st;
+
+	(void)eng;
+	if (stat("/sys/fs/cgroup/cgroup.controllers", &st) == 0) {
+		FOUND(f, "version 2");
+	} else if (stat("/sys/fs/cgroup/memory", &st) == 0) {
+		FOUND(f, "version 1");
+	} else {
+		FOUND(f, "none is mounted at /sys/fs/cgroup: no limits, no pause, no stats");
+		missing(f, VERDICT_FAIL, "mount -t cgroup2 none /sys/fs/cgroup");
+	}
+}
+
+static void look_programs(const struct engine *eng, struct finding *f)
+{
+	static const char *const names[] = { "isle-runtime", "isle-image", "isle-nft" };
+
+	(void)eng;
+	FOUND(f, "isle-runtime, isle-image, isle-nft");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		CLEANUP_FREE char *path = NULL;
+		struct err e = { 0 };
+
+		if (engine_program(names[i], &path, &e) == 0)
+			continue;
+		FOUND(f, "%.200s", e.msg);
+		missing(f, VERDICT_FAIL, "install isle whole, or name its folder in ISLE_LIBEXEC");
+		return;
+	}
+}
+
+static void look_forward(const struct engine *eng, struct finding *f)
+{
+	(void)eng;
+	if (eng->rootless) {
+		FOUND(f, "not needed: pasta carries packets");
+		return;
+	}
+	FOUND(f, "on, or switched on with the first network");
+	if (access("/proc/sys/net/ipv4/ip_forward", W_OK) < 0 &&
+	    !file_has("/proc/sys/net/ipv4/ip_forward", "1")) {
+		FOUND(f, "off, and cannot be switched on: instances reach no other host");
+		missing(f, VERDICT_WARN, "sysctl -w net.ipv4.ip_forward=1");
+	}
+}
+
+static void look_rootless(const struct engine *eng, struct finding *f)
+{
+	(void)eng;
+	FOUND(f, "newuidmap, newgidmap, pasta, /etc/subuid");
+	if (!in_path("newuidmap") || !in_path("newgidmap")) {
+		FOUND(f, "no newuidmap: an ordinary user's instances have one user only");
+		missing(f, VERDICT_WARN, "apt-get install uidmap");
+	} else if (!in_path("pasta")) {
+		FOUND(f, "no pasta: an ordinary user's instances have no network");
+		missing(f, VERDICT_WARN, "apt-get install passt");
+	} else if (access("/etc/subuid", R_OK) < 0) {
+		FOUND(f, "/etc/subuid cannot be read");
+		missing(f, VERDICT_WARN, "usermod --add-subuids 100000-165535 "
+			"--add-subgids 100000-165535 USER");
+	}
+}
+
+static const struct check checks[] = {
+	{ "kernel", look_kernel },
+	{ "namespaces", look_namespaces },
+	{ "user namespaces", look_user_namespace },
+	{ "cgroups", look_cgroup },
+	{ "seccomp", look_seccomp },
+	{ "overlayfs", look_overlay },
+	{ "store", look_store },
+	{ "store's marks", look_xattr },
+	{ "programs", look_programs },
+	{ "forwarding", look_forward },
+	{ "ordinary users", look_rootless },
+};
+
+static int doctor(struct isle_call *c, struct err *e)
+{
+	static const char *const words[] = { "ok  ", "warn", "FAIL" };
+
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		struct finding f = { .verdict = VERDICT_OK };
+
+		checks[i].look(c->eng, &f);
+		printf("%s  %-16s %s\n", words[f.verdict], checks[i].name, f.text);
+		if (f.mend)
+			printf("      %-16s -> %s\n", "", f.mend);
+		if (f.verdict == VERDICT_FAIL)
+			c->status = 1;
+	}
+	return output_flush(e);
+}
+
+const struct command command_doctor = {
+	.name = "doctor",
+	.args = "",
+	.summary = "check the host, and say what mends what is missing",
+	.options = { options, ARRAY_LEN(options) },
+	.run = doctor,
+};
