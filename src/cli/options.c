@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "oci/spec.h"
 
 struct parser {
@@ -17,61 +18,7 @@ struct parser {
 	void *target;
 };
 
-/* --- nearest name ------------------------------------------------------- */
-
 #define WORD_MAX 40
-
-/* Letters to insert, drop, replace or swap: optimal string alignment distance. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t la = strlen(a), lb = strlen(b);
-	size_t d[3][WORD_MAX + 1];
-
-	if (la > WORD_MAX || lb > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		d[0][j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t *row = d[i % 3], *up = d[(i - 1) % 3], *up2 = d[(i + 1) % 3];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = up[j - 1] + (a[i - 1] != b[j - 1]);
-
-			if (up[j] + 1 < best)
-				best = up[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-			    up2[j - 2] + 1 < best)
-				best = up2[j - 2] + 1;
-			row[j] = best;
-		}
-	}
-	return d[la % 3][lb];
-}
-
-const char *options_nearest(const char *word, size_t n,
-			    const char *(*name_at)(const void *list, size_t i),
-			    const void *list)
-{
-	const char *nearest = NULL;
-	size_t len = strlen(word), best = SIZE_MAX;
-
-	for (size_t i = 0; i < n; i++) {
-		const char *name = name_at(list, i);
-		size_t d = distance(word, name);
-
-		/* A prefix of three letters or more says what was meant. */
-		if (len >= 3 && strncmp(word, name, len) == 0)
-			d = 0;
-		if (d < best && d * 3 <= strlen(name)) {
-			best = d;
-			nearest = name;
-		}
-	}
-	return nearest;
-}
 
 static const char *option_name_at(const void *list, size_t i)
 {
@@ -124,7 +71,7 @@ static void add_string(struct parser *p, struct oci_strv *list, const char *valu
 
 static bool takes_value(const struct option *o)
 {
-	return o->kind != OPT_FLAG && o->kind != OPT_HELP;
+	return o->kind != OPT_FLAG && o->kind != OPT_FLAG_OFF && o->kind != OPT_HELP;
 }
 
 /* value NULL: none stood with the option, the next argument is it. */
@@ -136,6 +83,13 @@ static int apply(struct parser *p, const struct option *o, const char *value, st
 		return 1;
 	if (o->kind == OPT_FLAG)
 		return set_flag(o, value, target, e);
+	if (o->kind == OPT_FLAG_OFF) {
+		bool on = true;
+		int r = set_flag(o, value, &on, e);
+
+		*(bool *)target = !on;
+		return r;
+	}
 	if (!value) {
 		if (p->i >= p->argc)
 			return err_set(e, EINVAL, "option --%s needs a value: --%s %s",
@@ -184,7 +138,7 @@ static int unknown(struct parser *p, const char *arg, struct err *e)
 	char name[WORD_MAX + 1];
 
 	snprintf(name, sizeof(name), "%.*s", (int)(len < WORD_MAX ? len : WORD_MAX), word);
-	const char *near = len > 1 ? options_nearest(name, p->set->n, option_name_at, p->set->v)
+	const char *near = len > 1 ? nearest_name(name, p->set->n, option_name_at, p->set->v)
 				   : NULL;
 	int shown = (int)(strcspn(arg, "="));
 	if (near)

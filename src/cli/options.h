@@ -18,6 +18,7 @@
 
 enum option_kind {
 	OPT_FLAG,               /* bool */
+	OPT_FLAG_OFF,           /* bool, true when given as false: --sig-proxy=false */
 	OPT_STRING,             /* const char *, into argv */
 	OPT_STRINGS,            /* struct oci_strv, repeatable, into argv */
 	OPT_UINT,               /* unsigned */
@@ -59,11 +60,3 @@ void options_release(const struct option_set *set, void *target);
 
 /* The "Options:" part of -h. */
 void options_print(FILE *f, const struct option_set *set);
-
-/*
- * The name of names[0..n) nearest to word, or NULL where none is near enough to be
- * meant: a prefix of it, or less than a third of its letters away.
- */
-const char *options_nearest(const char *word, size_t n,
-			    const char *(*name_at)(const void *list, size_t i),
-			    const void *list);

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "cli/values.h"
 #include "cli/runtime/verb.h"
 #include "container/container.h"
@@ -249,7 +250,7 @@ static const char *verb_name_at(const void *list, size_t i)
 static int unknown_verb(char **argv, struct err *e)
 {
 	const char *name = argv[0];
-	const char *near = options_nearest(name, n_verbs, verb_name_at, verbs);
+	const char *near = nearest_name(name, n_verbs, verb_name_at, verbs);
 
 	if (argv[1] && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))
 		return err_set(e, EINVAL, "No help topic for '%s'; \"" PROGRAM " --help\" lists "
