@@ -32,6 +32,12 @@ MUST_CHECK int tree_copy_at(int srcdir, const char *name, int dstdir, const char
 /* Remove name in dirfd and all below; fine when it is not there. */
 MUST_CHECK int tree_remove_at(int dirfd, const char *name, struct err *e);
 
+/*
+ * Bytes on disk of all below dirfd.  What goes away meanwhile, or cannot be read, is not
+ * counted: the sum is of a moment anyway.
+ */
+uint64_t tree_usage(int dirfd);
+
 /* ---- docker cp --------------------------------------------------------------- */
 
 struct tree_place {
