@@ -4,6 +4,9 @@
 
 #include "engine/engine.h"
 
+/* In <root>; what was full before it is EVENT_FILE ".1". */
+#define EVENT_FILE "events.json"
+
 /*
  * Append {time, timeNano, Type, Action, Actor: {ID, Attributes}} (Docker's names).  type:
  * "container", "image", "network", "volume".  attributes is taken over, may be NULL.
