@@ -6,6 +6,7 @@
  * does to the file system is in rootfs.c.  The order follows runtime.md#lifecycle.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,20 +38,6 @@ static size_t sync_wait(struct creation *c, char *p, size_t max)
 	if (n <= 0)
 		_exit(1);
 	return (size_t)n;
-}
-
-/* Root inside a user namespace: until then files are accessed as the caller. */
-static int become_root(struct creation *c, struct err *e)
-{
-	unsigned user = ns_flag(OCI_NS_USER);
-
-	if (!((c->ns.create | c->ns.joined) & user))
-		return 0;
-	if (setresgid(0, 0, 0) < 0)
-		return err_sys(e, errno, "become gid 0 of the user namespace (is 0 mapped?)");
-	if (setresuid(0, 0, 0) < 0)
-		return err_sys(e, errno, "become uid 0 of the user namespace (is 0 mapped?)");
-	return 0;
 }
 
 int child_groups_wait(void *arg, struct err *e)
@@ -203,13 +190,17 @@ static int make_cwd(const struct creation *c, struct err *e)
 
 static int build(struct creation *c, struct err *e)
 {
+	bool userns = (c->ns.create | c->ns.joined) & CLONE_NEWUSER;
+	CLEANUP_FD int proc = userns ? open("/proc/self", O_PATH | O_CLOEXEC) : -1;
+
 	int r = make_namespaces(c, e);
 	if (r < 0)
 		return r;
 	r = enter_namespaces(c, e);
 	if (r < 0)
 		return r;
-	r = become_root(c, e);
+	if (userns)
+		r = userns_become_root(proc, e);
 	if (r < 0)
 		return r;
 	if ((c->ns.create & CLONE_NEWNET) && (r = net_loopback_up()) < 0)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,6 +101,22 @@ static pid_t clone_into_pidns(struct creation *c, struct err *e)
 	return pid;
 }
 
+#define OUTER_NAMESPACES (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWTIME)
+
+/*
+ * A namespace to join may be owned by a user namespace above the container's (the host's
+ * network, say): joining takes a privilege over its owner, which we have only before we are
+ * in the container's.  What cannot be joined from here is left to the child, which may from
+ * there.
+ */
+static void enter_outer_namespaces(struct creation *c)
+{
+	for (int i = 0; i < OCI_NS_COUNT; i++)
+		if (c->ns.fd[i] >= 0 && (ns_flag((enum oci_ns)i) & OUTER_NAMESPACES) &&
+		    sys_setns(c->ns.fd[i], (int)ns_flag((enum oci_ns)i)) == 0)
+			fd_close(&c->ns.fd[i]);
+}
+
 /* In the intermediate: enter the user namespace, then make the rest below it. */
 static _Noreturn void clone_from_userns(struct creation *c)
 {
@@ -107,6 +124,10 @@ static _Noreturn void clone_from_userns(struct creation *c)
 	struct init_msg m = { .kind = INIT_MSG_PID };
 	struct err e = { 0 };
 
+	enter_outer_namespaces(c);
+	/* setgroups(2) may be shut in there, and the caller's groups must not stay. */
+	if (c->ns.fd[OCI_NS_USER] >= 0 && setgroups(0, NULL) < 0)
+		log_debug("drop the additional groups: %s", err_text(errno));
 	if (ns_enter(&c->ns, OCI_NS_USER, &e) < 0 || ns_enter(&c->ns, OCI_NS_PID, &e) < 0)
 		sync_fail(c->sync_c, &e);
 	pid_t pid = sys_clone3(&a);
@@ -127,7 +148,7 @@ static int child_recv(struct creation *c, struct init_msg *m, struct err *e);
 /*
  * New namespaces belong to the user namespace of who makes them, and the runtime
  * cannot come back from one: an intermediate enters it, and its child is ours by
- * CLONE_PARENT.
+ * CLONE_PARENT.  The same where namespaces must be joined before a user namespace is made.
  */
 static pid_t clone_below_userns(struct creation *c, struct err *e)
 {
@@ -156,7 +177,9 @@ static int spawn(struct creation *c, struct err *e)
 {
 	pid_t pid;
 
-	if (c->ns.joined & CLONE_NEWUSER)
+	bool above = (c->ns.create & CLONE_NEWUSER) && (c->ns.joined & OUTER_NAMESPACES);
+
+	if ((c->ns.joined & CLONE_NEWUSER) || above)
 		pid = clone_below_userns(c, e);
 	else if (c->ns.joined & CLONE_NEWPID)
 		pid = clone_into_pidns(c, e);

@@ -88,6 +88,14 @@ static int joiner_console(const struct exec_run *x, struct err *e)
 	return r < 0 ? r : console_set_stdio(con.slave, e);
 }
 
+static int proc_dir_open(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int joiner_build(const struct exec_run *x, struct err *e)
 {
 	const char *cpus = x->process->cpu_affinity_initial;
@@ -105,15 +113,16 @@ static int joiner_build(const struct exec_run *x, struct err *e)
 	}
 	if (!cpus || !*cpus)
 		cpulist_reset();
+	CLEANUP_FD int proc = x->join & CLONE_NEWUSER ? proc_dir_open(x->st.pid) : -1;
 	r = sys_setns(x->init_pidfd, (int)x->join);
 	if (r < 0)
 		return err_sys(e, -r, "join the namespaces of container %s", x->st.id);
 	if (x->root_fd >= 0 && (fchdir(x->root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0))
 		return err_sys(e, errno, "enter the root of container %s", x->st.id);
-	if (x->join & CLONE_NEWUSER) {
-		if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-			return err_sys(e, errno, "become root of the container's user namespace");
-	}
+	if (x->join & CLONE_NEWUSER)
+		r = userns_become_root(proc, e);
+	if (r < 0)
+		return r;
 	r = label_open(x->label_fd, e);
 	return r < 0 ? r : joiner_console(x, e);
 }

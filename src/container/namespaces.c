@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,6 +247,63 @@ int userns_write_maps(pid_t pid, const struct oci_spec *spec, bool rootless, str
 	if (r < 0)
 		return r;
 	return map_write(pid, "gid_map", "newgidmap", g, rootless && !own_gid, e);
+}
+
+/*
+ * The specification does not ask for 0 to be mapped.  As an id that is not, what we make
+ * could belong to nobody (EOVERFLOW).  No capability is lost: that happens only on the way
+ * from the namespace's uid 0 (capabilities(7)).
+ */
+static int become_first(int proc, const char *what, const char *map,
+			int (*set)(unsigned real, unsigned effective, unsigned saved),
+			struct err *e)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(MAP_TEXT_MAX);
+	unsigned id;
+
+	if (set(0, 0, 0) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return err_sys(e, errno, "become %s 0 of the user namespace", what);
+	int r = file_read_at(proc, map, &b);
+	if (r < 0)
+		return err_sys(e, -r, "read %s of the user namespace", map);
+	if (sscanf(b.data, "%u", &id) != 1)
+		return err_set(e, EINVAL, "the user namespace maps no %s", what);
+	if (set(id, id, id) < 0)
+		return err_sys(e, errno, "become %s %u of the user namespace", what, id);
+	return 0;
+}
+
+/*
+ * Only a uid 0 keeps its capabilities when it executes isle-init; another one those that
+ * are ambient.  isle-init lowers its inheritable ones, and with them go the ambient.
+ */
+static int keep_capabilities(struct err *e)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		return err_sys(e, errno, "read capabilities");
+	for (size_t i = 0; i < ARRAY_LEN(d); i++)
+		d[i].inheritable = d[i].permitted;
+	if (syscall(SYS_capset, &h, d) < 0)
+		return err_sys(e, errno, "make capabilities inheritable");
+	for (int cap = 0; cap_valid(cap); cap++)
+		if ((d[CAP_TO_INDEX(cap)].permitted & CAP_TO_MASK(cap)) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return err_sys(e, errno, "make capability %d ambient", cap);
+	return 0;
+}
+
+int userns_become_root(int proc, struct err *e)
+{
+	int r = become_first(proc, "gid", "gid_map", setresgid, e);
+
+	if (r == 0)
+		r = become_first(proc, "uid", "uid_map", setresuid, e);
+	return r < 0 || geteuid() == 0 ? r : keep_capabilities(e);
 }
 
 /* ---- time namespace ------------------------------------------------------ */

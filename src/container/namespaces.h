@@ -42,6 +42,13 @@ MUST_CHECK int userns_write_maps(pid_t pid, const struct oci_spec *spec, bool ro
 bool userns_denies_setgroups(const struct oci_spec *spec, bool rootless);
 /* Is setgroups(2) shut in the user namespace of pid?  Namespaces below inherit that. */
 bool setgroups_is_denied(pid_t pid);
+/*
+ * Of a process in a user namespace, until which it acts on files as the caller: become uid
+ * and gid 0 of it, or the first of its maps where 0 is not mapped, with all capabilities
+ * kept over an exec.  proc: the directory of a process in that namespace ("/proc/self"),
+ * opened while /proc was the host's.
+ */
+MUST_CHECK int userns_become_root(int proc, struct err *e);
 
 /* Make and enter a time namespace with the offsets, by the process itself, while
  * /proc is still the host's. */

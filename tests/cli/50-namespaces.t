@@ -165,6 +165,55 @@ t_user_namespace_id_not_mapped_is_refused() {
 	inside_bad "" 'map1(100000; 10) | .process.user = {uid: 1000, gid: 1000}'
 }
 
+NO_TTY_GROUP='.mounts |= map(.options = (.options // []) - ["gid=5"])'
+# The specification does not ask for 0 to be mapped.
+t_user_namespace_without_root() {
+	need root userns isle
+	local f='map1(100000; 1) | .linux.uidMappings[0].containerID = 1000
+		| .linux.gidMappings[0].containerID = 1000 | .process.user = {uid: 1000, gid: 1000}
+		| '"$NO_TTY_GROUP"
+	inside_ok "$f" 'id -u; id -g; touch /dev/shm/x && stat -c %u /dev/shm/x'
+	is "$out" $'1000\n1000\n1000'
+	up "$f"
+	in_it id -u
+	is "$rc $out" "0 1000"
+}
+# Who owns the host's network is above the container's user namespace.
+t_user_namespace_new_and_namespaces_of_the_host_joined() {
+	need root userns isle
+	unshare --net --ipc --uts sleep 100 &
+	local p=$!
+	until_ok [ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$p/ns/net)" ]
+	inside_ok 'map1(100000; 65536) | joinns("network"; $p + "net") | joinns("ipc"; $p + "ipc")
+		| joinns("uts"; $p + "uts") | del(.hostname, (.mounts[] | select(.type == "mqueue")))' \
+		'for n in net ipc uts; do readlink /proc/self/ns/$n; done; id -u' --arg p "/proc/$p/ns/"
+	is "$out" "$(readlink /proc/$p/ns/net /proc/$p/ns/ipc /proc/$p/ns/uts)"$'\n0'
+	kill $p
+}
+t_user_namespace_joined_and_network_of_the_host_joined() {
+	need root userns isle
+	up 'map1(100000; 65536)'
+	unshare --net sleep 100 &
+	local p=$!
+	until_ok [ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$p/ns/net)" ]
+	inside_ok 'joinns("user"; $u) | joinns("network"; $n)' 'readlink /proc/self/ns/net; id -u' \
+		--arg u "/proc/$PID/ns/user" --arg n "/proc/$p/ns/net"
+	is "$out" "$(readlink /proc/$p/ns/net)"$'\n0'
+	up 'joinns("user"; $u) | joinns("network"; $n)' --arg u "/proc/$PID/ns/user" --arg n "/proc/$p/ns/net"
+	in_it readlink /proc/self/ns/net
+	is "$out" "$(readlink /proc/$p/ns/net)" exec
+	kill $p
+}
+t_user_namespace_joined_where_setgroups_is_denied() {
+	need root userns isle
+	setpriv --clear-groups setpriv --groups 7 unshare --user --map-root-user sleep 100 &
+	local p=$!
+	until_ok grep -q deny /proc/$p/setgroups
+	RT_AS='setpriv --groups 7' inside_ok 'joinns("user"; $p) | '"$NO_TTY_GROUP" 'grep ^Groups: /proc/self/status' --arg p "/proc/$p/ns/user"
+	is "${out//[[:space:]]/}" "Groups:"
+	inside_bad "groups" 'joinns("user"; $p) | '"$NO_TTY_GROUP"' | .process.user.additionalGids = [5]' true --arg p "/proc/$p/ns/user"
+	kill $p
+}
 t_user_namespace_masks_and_readonly_paths() {
 	need userns
 	inside_ok 'map1(100000; 65536) | .root.readonly = true' 'wc -c </proc/keys; touch /x 2>/dev/null || echo ro; echo 1 >/proc/sys/kernel/msgmax 2>/dev/null || echo sysro'

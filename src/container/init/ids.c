@@ -115,9 +115,13 @@ static int groups_set(struct init *in)
 	}
 	/* The empty list too: the caller's groups must not stay.  Raw calls here and below:
 	 * one thread, so there is nothing for the libc to synchronise. */
-	if (syscall(SYS_setgroups, p->gids.n, plan_array(in, p->gids)) < 0)
-		return init_err_sys(in, errno, "set the additional groups");
-	return 0;
+	if (syscall(SYS_setgroups, p->gids.n, plan_array(in, p->gids)) == 0)
+		return 0;
+	int code = errno;
+	/* Shut in a joined user namespace, but there are none already. */
+	if (code == EPERM && p->gids.n == 0 && syscall(SYS_getgroups, 0, NULL) == 0)
+		return 0;
+	return init_err_sys(in, code, "set the additional groups");
 }
 
 int ids_become_user(struct init *in)
