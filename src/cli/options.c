@@ -217,8 +217,13 @@ int options_parse(const struct option_set *set, int argc, char **argv, size_t st
 void options_release(const struct option_set *set, void *target)
 {
 	for (size_t i = 0; i < set->n; i++) {
-		if (set->v[i].kind == OPT_STRINGS)
-			free(((struct oci_strv *)((char *)target + set->v[i].offset))->v);
+		struct oci_strv *list = (void *)((char *)target + set->v[i].offset);
+
+		/* Two spellings (--net, --network) may share a target. */
+		if (set->v[i].kind == OPT_STRINGS) {
+			free(list->v);
+			list->v = NULL;
+		}
 	}
 }
 
