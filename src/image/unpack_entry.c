@@ -577,7 +577,7 @@ const struct tar_ops unpack_ops = {
 	.end = end_entry,
 };
 
-/* ---- the directories, at the end ---------------------------------------------------------------- */
+/* ---- the directories, at the end -------------------------------------------------- */
 
 static int finish_dir(struct unpack *u, const struct dir_record *d, struct err *e)
 {
