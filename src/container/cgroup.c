@@ -63,7 +63,7 @@ static const char *tree_name(const struct cgroup_hierarchy *h)
 	return h->controllers[0] ? h->controllers : "unified";
 }
 
-static bool is_v2_tree(const struct cgroup_hierarchy *h)
+bool cgroup_is_v2_tree(const struct cgroup_hierarchy *h)
 {
 	return h->controllers[0] == '\0';
 }
@@ -81,7 +81,7 @@ static int frozen(const struct cgroup *cg)
 	if (!h)
 		return 0;
 	CLEANUP_FREE char *dir = cgroup_dir(h);
-	if (is_v2_tree(h)) {
+	if (cgroup_is_v2_tree(h)) {
 		r = cgd_read_key(dir, "cgroup.events", "frozen", &v);
 		/* Kernels before 5.2 cannot freeze. */
 		return r == -ENOENT ? 0 : r < 0 ? r : v != 0;
@@ -154,11 +154,11 @@ static int make_dirs(const struct cgroup_hierarchy *h, bool *ret_made, struct er
 	return err_sys(e, errno, "create cgroup %s (%s)", dir, tree_name(h));
 }
 
-static int open_join(struct cgroup_hierarchy *h, const char *below, struct err *e)
+int cgroup_open_procs(struct cgroup_hierarchy *h, const char *below, struct err *e)
 {
 	/* A v2 "cgroup.procs" takes the slow path of the kernel; a v1 "tasks" moves
 	 * one thread, which is all there is, without cgroup_threadgroup_rwsem. */
-	const char *file = is_v2_tree(h) ? "cgroup.procs" : "tasks";
+	const char *file = cgroup_is_v2_tree(h) ? "cgroup.procs" : "tasks";
 	CLEANUP_FREE char *path = xasprintf("%s%s%s%s/%s", h->mount, h->path,
 					    below[0] ? "/" : "", below, file);
 
@@ -176,7 +176,7 @@ int cgroup_make_dir(const struct cgroup_hierarchy *h, struct err *e)
 	bool made = false;
 	int r;
 
-	if (is_v2_tree(h))
+	if (cgroup_is_v2_tree(h))
 		return cgroup_v2_make(h, e);
 	r = make_dirs(h, &made, e);
 	if (r >= 0 && cgroup_list_has(h->controllers, "cpuset"))
@@ -184,7 +184,7 @@ int cgroup_make_dir(const struct cgroup_hierarchy *h, struct err *e)
 	return r < 0 ? r : made;
 }
 
-static bool is_refusal(int r)
+bool cgroup_is_refusal(int r)
 {
 	return r == -EACCES || r == -EPERM || r == -EROFS;
 }
@@ -200,8 +200,8 @@ static int make_all(struct cgroup *cg, bool made[CGROUP_HIERARCHIES_MAX], struct
 
 		made[i] = r > 0;
 		if (r >= 0)
-			r = open_join(&cg->h[i], "", e);
-		if (r < 0 && cg->rootless && is_refusal(r)) {
+			r = cgroup_open_procs(&cg->h[i], "", e);
+		if (r < 0 && cg->rootless && cgroup_is_refusal(r)) {
 			/* What nobody asks for may be missing; cgroup_set() says so if
 			 * somebody does. */
 			cgroup_forget(cg, i);
@@ -287,9 +287,9 @@ int cgroup_join_self(const struct cgroup *cg, struct err *e)
 
 		if (h->join_fd < 0 || write(h->join_fd, "0", 1) == 1)
 			continue;
-		if (cg->join_may_fail && is_refusal(-errno))
+		if (cg->join_may_fail && cgroup_is_refusal(-errno))
 			continue;
-		if (errno == EBUSY && is_v2_tree(h))
+		if (errno == EBUSY && cgroup_is_v2_tree(h))
 			return err_set(e, EBUSY, "adding pid 0 (the new process itself) to "
 				       "cgroups: %s: device or resource busy: it hands controllers "
 				       "down (cgroup.subtree_control), so it may hold no processes",
@@ -341,118 +341,6 @@ int cgroup_birth(struct cgroup *cg)
 	return fd;
 }
 
-/* Calls each(cg, controller, arg) for those ahead of the colon of "cpu,memory:PATH". */
-static int each_controller(const struct cgroup *cg, const char *sub,
-			   int (*each)(const struct cgroup *cg, const char *c, const void *arg),
-			   const void *arg)
-{
-	CLEANUP_FREE char *list = xstrdup(sub);
-	int r = 0;
-
-	list[strcspn(list, ":")] = '\0';
-	for (char *save, *c = strtok_r(list, ",", &save); c && r == 0;
-	     c = strtok_r(NULL, ",", &save))
-		r = each(cg, c, arg);
-	return r;
-}
-
-static int controller_is_unknown(const struct cgroup *cg, const char *c, const void *arg)
-{
-	(void)arg;
-	return cg->mode != CGROUP_MODE_V1 || !cgroup_find(cg, c);
-}
-
-static int controller_is_of(const struct cgroup *cg, const char *c, const void *arg)
-{
-	const struct cgroup_hierarchy *h = arg;
-
-	(void)cg;
-	return cgroup_list_has(h->controllers, c);
-}
-
-/*
- * "exec --cgroup": paths below the group, ahead of which runc allows the v1
- * controllers they are meant for, "cpu,memory:PATH".  The last that fits h counts.
- */
-static const char *sub_path(const struct cgroup *cg, const struct oci_strv *subs,
-			    const struct cgroup_hierarchy *h)
-{
-	const char *path = "";
-
-	for (size_t i = 0; i < subs->n; i++) {
-		const char *colon = strchr(subs->v[i], ':');
-
-		if (!colon)
-			path = subs->v[i];
-		else if (each_controller(cg, subs->v[i], controller_is_of, h))
-			path = colon + 1;
-	}
-	return path;
-}
-
-static int check_subs(const struct cgroup *cg, const struct oci_strv *subs, struct err *e)
-{
-	for (size_t i = 0; i < subs->n; i++) {
-		if (strchr(subs->v[i], ':') &&
-		    each_controller(cg, subs->v[i], controller_is_unknown, NULL))
-			return err_set(e, EINVAL, "exec --cgroup %s: unknown controller (of v1, "
-				       "ahead of the colon)", subs->v[i]);
-	}
-	return 0;
-}
-
-/*
- * A v2 group that hands controllers down cannot hold processes: the payload (an
- * init system) has moved itself below.  Then the new process goes where the
- * container's first process is.  Caller frees; NULL: into the group itself.
- */
-static char *init_group(const struct cgroup_hierarchy *h, pid_t init)
-{
-	CLEANUP_FREE char *dir = cgroup_dir(h);
-	CLEANUP_FREE char *own = NULL;
-	char text[CGROUP_VALUE_MAX], proc[40];
-	size_t n = strlen(h->path);
-
-	if (cgd_read(dir, "cgroup.subtree_control", text, sizeof(text)) < 0 || text[0] == '\0')
-		return NULL;
-	snprintf(proc, sizeof(proc), "/proc/%d", init);
-	if (cgd_read(proc, "cgroup", text, sizeof(text)) < 0)
-		return NULL;
-	own = cgroup_own_v2(text);
-	if (!own || strncmp(own, h->path, n) != 0 || own[n] != '/')
-		return NULL;
-	return xstrdup(own + n + 1);
-}
-
-int cgroup_open_join(struct cgroup *cg, const struct oci_strv *subs, pid_t init, struct err *e)
-{
-	int bad = check_subs(cg, subs, e);
-
-	if (bad < 0)
-		return bad;
-	cg->join_may_fail = cg->rootless && subs->n == 0;
-	for (size_t i = 0; i < cg->n; i++) {
-		struct cgroup_hierarchy *h = &cg->h[i];
-		CLEANUP_FREE char *below = cgroup_clean_path(sub_path(cg, subs, h));
-		int r;
-
-		/* Who says "--cgroup /" means the group itself. */
-		if (is_v2_tree(h) && !below[0] && subs->n == 0 && init > 0) {
-			char *at = init_group(h, init);
-
-			if (at) {
-				free(below);
-				below = at;
-			}
-		}
-		r = open_join(h, below, e);
-		if (r < 0 && !(cg->join_may_fail && is_refusal(r)))
-			return subs->n == 0 ? r : err_prefix(e, "exec --cgroup: adding pid 0 (the "
-							     "new process itself) to cgroups");
-	}
-	return 0;
-}
-
 /* --- limits ---------------------------------------------------------------- */
 
 static bool asks_for_limits(const struct oci_resources *r)
@@ -479,11 +367,6 @@ int cgroup_set(const struct cgroup *cg, const struct oci_resources *r, struct er
 	if (rc >= 0 && cg->manager == CGROUP_SYSTEMD)
 		rc = cgroup_systemd_set(cg, r, e);
 	return rc;
-}
-
-int cgroup_set_devices(const struct cgroup *cg, const struct oci_resources *r, struct err *e)
-{
-	return cg->mode == CGROUP_MODE_NONE ? 0 : set_devices(cg, r, e);
 }
 
 /* --- freezing --------------------------------------------------------------- */
@@ -567,7 +450,7 @@ int cgroup_freeze(const struct cgroup *cg, bool freeze, struct err *e)
 		return err_set(e, EOPNOTSUPP, "cannot %s: the container has no cgroup with a "
 			       "freezer", freeze ? "pause" : "resume");
 	CLEANUP_FREE char *dir = cgroup_dir(h);
-	return is_v2_tree(h) ? freeze_v2(dir, freeze, e) : freeze_v1(dir, freeze, e);
+	return cgroup_is_v2_tree(h) ? freeze_v2(dir, freeze, e) : freeze_v1(dir, freeze, e);
 }
 
 int cgroup_is_frozen(const struct cgroup *cg)

@@ -92,9 +92,6 @@ int cgroup_birth(struct cgroup *cg);
  * rules are not among them. */
 MUST_CHECK int cgroup_set(const struct cgroup *cg, const struct oci_resources *r,
 			  struct err *e);
-/* Replace the device rules (update, where the document has "devices"). */
-MUST_CHECK int cgroup_set_devices(const struct cgroup *cg, const struct oci_resources *r,
-				  struct err *e);
 /*
  * Open join_fd of a group loaded from the state.  subs are groups below it, as
  * "exec --cgroup" has them: "PATH", or on v1 "cpu,memory:PATH".  init is

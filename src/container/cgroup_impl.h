@@ -4,6 +4,7 @@
  * Layer: container; included by cgroup*.c and their unit test only.
  *
  *   cgroup.c            the interface: make, join, freeze, kill, remove
+ *   cgroup_exec.c       the group that a process of "exec" joins
  *   cgroup_plan.c       where the groups go: hierarchies, paths, the saved form
  *   cgroup_dir.c        one group as a directory: read, write, walk, remove
  *   cgroup_write.c      a run of limits, the first failure explained
@@ -53,6 +54,11 @@ char *cgroup_dir(const struct cgroup_hierarchy *h);
 
 /* mkdir -p of the group, subtree_control or cpuset included: 1 made, 0 was there. */
 MUST_CHECK int cgroup_make_dir(const struct cgroup_hierarchy *h, struct err *e);
+bool cgroup_is_v2_tree(const struct cgroup_hierarchy *h);
+/* Does -errno say that this user may not? */
+bool cgroup_is_refusal(int r);
+/* Open h's join_fd, of the group or of one below it ("": none). */
+MUST_CHECK int cgroup_open_procs(struct cgroup_hierarchy *h, const char *below, struct err *e);
 /* -EBUSY if one of the groups is there and has processes or is frozen. */
 MUST_CHECK int cgroup_refuse_occupied(const struct cgroup *cg, struct err *e);
 

@@ -180,9 +180,9 @@ static int hook_run(enum oci_hook_kind kind, size_t index, const struct oci_hook
 int hooks_run(enum oci_hook_kind kind, const struct oci_hooks *h, const char *state_json,
 	      struct err *e)
 {
-	/* What has happened cannot be refused any more: the rest is told all the same
-	 * (config.md#poststart, #poststop). */
-	bool goes_on = kind == OCI_HOOK_POSTSTART || kind == OCI_HOOK_POSTSTOP;
+	/* The container is gone, nothing is left to refuse: the rest is told all the same
+	 * (runtime.md#lifecycle, 13). */
+	bool goes_on = kind == OCI_HOOK_POSTSTOP;
 	int first = 0;
 
 	for (size_t i = 0; i < h->n; i++) {

@@ -113,6 +113,15 @@ int lifecycle_clean_torn(const struct runtime *rt, const char *id, struct err *e
 	return r < 0 ? r : lifecycle_destroy(rt, &st, e);
 }
 
+/* The state, locked where lock, and what the container is doing. */
+static int load(const struct runtime *rt, const char *id, bool lock, struct state *st,
+		enum container_status *ret, struct err *e)
+{
+	int r = state_load(rt, id, lock, st, e);
+
+	return r < 0 ? r : state_status(st, ret, e);
+}
+
 /* ---- start ------------------------------------------------------------------ */
 
 static int start_connect(const struct state *st, struct err *e)
@@ -147,18 +156,22 @@ static int start_init(const struct state *st, struct err *e)
 			       m.kind) : r;
 }
 
-static void run_poststart(const struct state *st)
+/* A failure stops the container (runtime.md#lifecycle, 9); deleting it is the caller's. */
+static int run_poststart(const struct state *st, struct err *e)
 {
 	struct oci_spec spec = { 0 };
-	struct err e = { 0 };
+	struct err late = { 0 };
 
 	if (!st->has_poststart)
-		return;
+		return 0;
 	CLEANUP_FREE char *state = lifecycle_state_json(st, STATUS_RUNNING);
-	if (state_load_spec(st, &spec, &e) < 0 ||
-	    hooks_run(OCI_HOOK_POSTSTART, &spec.hooks[OCI_HOOK_POSTSTART], state, &e) < 0)
-		log_warn("%s", e.msg);
+	int r = state_load_spec(st, &spec, e);
+	if (r >= 0)
+		r = hooks_run(OCI_HOOK_POSTSTART, &spec.hooks[OCI_HOOK_POSTSTART], state, e);
+	if (r < 0 && lifecycle_kill_init(st, &late) < 0)
+		log_warn("%s", late.msg);
 	oci_spec_release(&spec);
+	return r;
 }
 
 int container_start(const struct runtime *rt, const char *id, struct err *e)
@@ -166,10 +179,7 @@ int container_start(const struct runtime *rt, const char *id, struct err *e)
 	struct state st __attribute__((cleanup(state_release)));
 	enum container_status s;
 
-	int r = state_load(rt, id, true, &st, e);
-	if (r < 0)
-		return r;
-	r = state_status(&st, &s, e);
+	int r = load(rt, id, true, &st, &s, e);
 	if (r < 0)
 		return r;
 	if (s == STATUS_STOPPED)
@@ -193,7 +203,9 @@ int container_start(const struct runtime *rt, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	unlinkat(st.dirfd, "start.sock", 0);
-	run_poststart(&st);
+	r = run_poststart(&st, e);
+	if (r < 0)
+		return r;
 	if (notify < 0)
 		return 0;
 	CLEANUP_FD int pidfd = sys_pidfd_open(st.pid);
@@ -208,13 +220,10 @@ int container_kill(const struct runtime *rt, const char *id, int sig, bool all,
 	struct state st __attribute__((cleanup(state_release)));
 	enum container_status s;
 
-	int r = state_load(rt, id, false, &st, e);
+	int r = load(rt, id, false, &st, &s, e);
 	if (r < 0)
 		return r;
 	bool own_pidns = st.ns_flags & CLONE_NEWPID;
-	r = state_status(&st, &s, e);
-	if (r < 0)
-		return r;
 	if (all || (sig == SIGKILL && !own_pidns && s == STATUS_STOPPED)) {
 		if (st.cgroup.mode == CGROUP_MODE_NONE)
 			return err_set(e, EINVAL, "kill --all needs the container's cgroup, and it "
@@ -272,10 +281,7 @@ static int freeze(const struct runtime *rt, const char *id, bool on, struct err 
 	struct state st __attribute__((cleanup(state_release)));
 	enum container_status s;
 
-	int r = state_load(rt, id, true, &st, e);
-	if (r < 0)
-		return r;
-	r = state_status(&st, &s, e);
+	int r = load(rt, id, true, &st, &s, e);
 	if (r < 0)
 		return r;
 	if (!on && s != STATUS_PAUSED)
@@ -303,10 +309,7 @@ int container_update(const struct runtime *rt, const char *id, const struct oci_
 	struct state st __attribute__((cleanup(state_release)));
 	enum container_status s;
 
-	int n = state_load(rt, id, true, &st, e);
-	if (n < 0)
-		return n;
-	n = state_status(&st, &s, e);
+	int n = load(rt, id, true, &st, &s, e);
 	if (n < 0)
 		return n;
 	if (s == STATUS_STOPPED)

@@ -51,10 +51,7 @@ int container_create(const struct runtime *rt, const char *id, const struct crea
 	return create(&c, id, e);
 }
 
-/*
- * "start" only warns of a failure (runtime.md#lifecycle, 9).  "run" is no verb of the
- * spec's: its caller takes 0 for "all is well", so as with runc it fails.
- */
+/* As "start" runs them, but what fails here is deleted as well. */
 static int run_poststart(struct creation *c, struct err *e)
 {
 	if (!c->st.has_poststart)

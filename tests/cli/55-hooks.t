@@ -125,14 +125,15 @@ t_failing_startContainer() {
 	good rt delete "$ID"
 }
 
-t_failing_poststart_is_only_warned_of() {
-	differs runc crun "kill the container"
+t_failing_poststart_stops_the_container() {
+	differs runc crun "1.1 runs it at create, 1.8 deletes the container"
 	hook_script
 	bundle "$hooks"'.process.args = ["sleep", "100"] | .hooks = {poststart: [{path: ($t + "/hook"), args: ["hook", "bad", "3"]}, h("later")]}' --arg t "$T"
 	good rt create --bundle "$B" "$ID"
-	good rt start "$ID"
-	is "$(status_of "$ID")" running
-	is "$(tr '\n' ' ' <order)" "bad later "
+	bad "error running poststart hook #0:" rt start "$ID"
+	wait_status "$ID" stopped
+	is "$(tr '\n' ' ' <order)" "bad "
+	good rt delete "$ID"
 }
 
 t_failing_poststart_fails_run() {

@@ -929,7 +929,6 @@ static void real_life(void **state)
 	m = (struct oci_memory){ .limit = NR(-1) };
 	if (cgroup_set(&loaded, &r, &e) < 0)
 		fail_msg("%s", e.msg);
-	assert_int_equal(cgroup_set_devices(&loaded, &resources, &e), 0);
 
 	assert_int_equal(cgroup_kill_all(&loaded, SIGTERM, &e), 0);
 	assert_true(WIFSIGNALED(status_of(first)));
