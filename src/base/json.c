@@ -34,7 +34,12 @@ static void add_escaped(struct buf *b, unsigned char c)
 
 void json_add_string(struct buf *b, const char *s)
 {
-	const char *end = s + strlen(s), *plain = s;
+	json_add_bytes(b, s, strlen(s));
+}
+
+void json_add_bytes(struct buf *b, const char *s, size_t n)
+{
+	const char *end = s + n, *plain = s;
 
 	buf_add_str(b, "\"");
 	while (s < end) {

@@ -29,6 +29,8 @@ MUST_CHECK int json_parse(const char *name, const char *p, size_t n, json_t **re
 
 /* Append s as a JSON string, quotes included; invalid UTF-8 becomes U+FFFD. */
 void json_add_string(struct buf *b, const char *s);
+/* The same of n bytes, NULs among them too. */
+void json_add_bytes(struct buf *b, const char *s, size_t n);
 
 /* Append the document; flags as json_dumps(). */
 void json_add(struct buf *b, const json_t *j, size_t flags);

@@ -9,7 +9,7 @@
  * wrote, and writes <dir>/status.json (replaced by rename), which isle reads:
  *
  *   keeper.json              what is marked ? may be absent
- *     id, name, wall ("container"), stateDir, runtimeRoot, systemdCgroup?, rootless?
+ *     id, name, wall ("container"), stateDir, systemdCgroup?, rootless?
  *     bundle                   directory of config.json
  *     image?                   its name, for the journal
  *     mount? {lower: [bottom first], upper, work, target, options?: "volatile,userxattr"}
@@ -35,11 +35,16 @@
  */
 #include <stddef.h>
 
+#include <stddef.h>
+
 #include "base/err.h"
 
 /*
  * Be the keeper of the instance in dir; starter is the socket to who started us
- * (proto/keeper.h).  Returns at the end of the instance, the program's exit code in
+ * (proto/keeper.h).  title are title_bytes of the command line, where the instance's name is
+ * put for ps(1), as far as it fits; dir may lie in it.  Closes all descriptors but those.
+ * Returns at the end of the instance, the program's exit code in
  * *ret_status; an error only where the starter was not told of it.
  */
-MUST_CHECK int keeper_main(const char *dir, int starter, int *ret_status, struct err *e);
+MUST_CHECK int keeper_main(const char *dir, int starter, char *title, size_t title_bytes,
+			   int *ret_status, struct err *e);
