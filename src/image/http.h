@@ -35,7 +35,7 @@ struct http_request {
 	const char *authorization;      /* value of the header, or NULL */
 	const char *const *headers;     /* "Name: value", NULL at the end; or NULL */
 	const char *ca_file;            /* for this origin: NULL, the system's authorities */
-	bool insecure;                  /* for this origin: any certificate, and redirects to http */
+	bool insecure;                  /* this origin: any certificate, redirects to http */
 	bool no_redirect;               /* the answer with its Location is what is wanted */
 	uint64_t range_from;            /* > 0: only the bytes from there on */
 	/* A body: bytes, or (fd, from) of a file when body is NULL; size 0: an empty one. */
