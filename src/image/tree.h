@@ -18,6 +18,7 @@ struct tree_options {
 	bool own;               /* files belong to uid:gid below instead of the source's owner */
 	uint32_t uid, gid;
 	bool one_level;         /* the source directory itself, without what it holds */
+	bool keep_top;          /* tree_copy_dir(): dst's own owner, mode, times stay */
 };
 
 /*
