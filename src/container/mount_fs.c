@@ -87,7 +87,7 @@ static int set_lowerdirs(int fs, const char *value)
 			if (*p == '\\' && p[1])
 				p++;
 			if (n == VALUE_MAX)
-				return -ENAMETOOLONG;
+				return -E2BIG;
 			layer[n++] = *p;
 		}
 		layer[n] = 0;
@@ -117,11 +117,12 @@ static int set_param(int fs, char *param, struct err *e)
 		}
 		if (strlen(value) <= VALUE_MAX)
 			r = set_string(fs, param, value);
-		else if (strcmp(param, "lowerdir") == 0)
-			r = set_lowerdirs(fs, value);
 		else
-			return err_set(e, EINVAL, "option %.100s: longer than the %d bytes the "
-				       "kernel takes", param, VALUE_MAX);
+			r = strcmp(param, "lowerdir") == 0 ? set_lowerdirs(fs, value) : -E2BIG;
+		/* EINVAL: a kernel that does not know "lowerdir+". */
+		if (r < 0 && strlen(value) > VALUE_MAX)
+			return err_set(e, E2BIG, "option %.100s: longer than the %d bytes that "
+				       "fsconfig takes", param, VALUE_MAX);
 	} else {
 		r = set_flag(fs, param);
 	}
@@ -211,6 +212,9 @@ static int configure(int fs, const struct fs_request *rq, struct err *e)
 	const struct mount_options *o = rq->opt;
 	int r = 0;
 
+	if (rq->source && strlen(rq->source) > VALUE_MAX)
+		return err_set(e, E2BIG, "source: longer than the %d bytes that fsconfig takes",
+			       VALUE_MAX);
 	if (rq->source && rq->source[0])
 		r = set_string(fs, "source", rq->source);
 	if (r < 0)

@@ -373,6 +373,10 @@ static int new_tree(const struct rootfs *r, const struct rootfs_mount *rm, uint6
 	};
 	int tree = fs_new(&rq, e);
 
+	if (tree == -E2BIG && !r->o.detached) {
+		*e = (struct err){ 0 };
+		tree = fs_new_by_page(r, &rq, e);
+	}
 	if (tree == -EPERM && is_type(rm, "sysfs")) {
 		int host = sysfs_of_host(rm);
 

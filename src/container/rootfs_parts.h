@@ -91,7 +91,11 @@ struct fs_request {
 	const char *label, *mode;
 	uint64_t attr;
 };
+/* -E2BIG: an option is longer than fsconfig(2) takes, see fs_new_by_page(). */
 MUST_CHECK int fs_new(const struct fs_request *rq, struct err *e);
+/* mount_page.c: the same by mount(2), in the child, which must have a mount namespace. */
+MUST_CHECK int fs_new_by_page(const struct rootfs *r, const struct fs_request *rq,
+			      struct err *e);
 /* A plain one without options: "tmpfs", "proc". Returns the tree or -errno. */
 MUST_CHECK int fs_new_plain(const char *type, const char *source, uint64_t attr);
 /* The "remount" option: new options for the file system mounted at fd. */

@@ -404,4 +404,19 @@ t_remount_changes_an_earlier_mount() {
 	is "$out" end
 }
 
+# fsconfig(2) takes 255 bytes of a value, mount(2) a page for all.
+t_options_longer_than_a_value_may_be() {
+	need root overlay isle
+	local d=$T/o i f
+	for ((i = 0; i < 5; i++)); do d=$d/$(printf 'd%.0s' {1..60}); done
+	mkdir -p "$d"/{l,u,w}
+	echo lower >"$d/l/f"
+	f='mnt({destination: "/o", type: "overlay", source: "overlay",
+		options: ["nosuid", "lowerdir=" + $d + "/l", "upperdir=" + $d + "/u", "workdir=" + $d + "/w"]})'
+	inside_ok "$f" 'cat /o/f; echo n >/o/n; grep " /o " /proc/self/mountinfo | cut -d" " -f6; grep -c " /m " /proc/self/mountinfo || true' --arg d "$d"
+	is "$out" $'lower\nrw,nosuid,relatime\n0'
+	is "$(cat "$d/u/n")" n
+	inside_bad "longer than" 'tmpfs("/o"; [$d, $d])' 'echo started' --arg d "size=$(printf '1%.0s' {1..2500})"
+	inside_bad "mount overlay at /o" "$f"' | .mounts[-1].options += ["bad=1"]' 'echo started' --arg d "$d"
+}
 tap_main "$@"
