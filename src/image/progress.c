@@ -7,7 +7,6 @@
  */
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -108,6 +107,11 @@ void progress_state(struct progress *p, size_t item, const char *text, uint64_t 
 void progress_at(struct progress *p, size_t item, uint64_t done_bytes)
 {
 	atomic_store_explicit(&p->items[item].done, done_bytes, memory_order_relaxed);
+}
+
+atomic_uint_least64_t *progress_counter(struct progress *p, size_t item)
+{
+	return &p->items[item].done;
 }
 
 static void draw_bar(struct progress *p, const struct item *i, size_t columns)

@@ -10,6 +10,7 @@
  * All goes to one stream, which is not for data.  Any thread may call; only the thread that
  * waits for the others draws.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,8 @@ void progress_items(struct progress *p, const char *const *name, size_t n);
 void progress_state(struct progress *p, size_t item, const char *text, uint64_t total_bytes);
 /* Bytes done of the total; cheap. */
 void progress_at(struct progress *p, size_t item, uint64_t done_bytes);
+/* Where the item's bytes done are counted, by others than progress_at(). */
+atomic_uint_least64_t *progress_counter(struct progress *p, size_t item);
 /* A line of its own, above the bars. */
 void progress_line(struct progress *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

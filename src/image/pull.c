@@ -3,96 +3,11 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "image/platform.h"
 #include "image/pull_impl.h"
-
-/* --- threads ---------------------------------------------------------------- */
-
-static bool take_job(struct pull *p, size_t *ret)
-{
-	bool taken;
-
-	pthread_mutex_lock(&p->lock);
-	taken = p->next_job < p->n_jobs && !atomic_load(&p->stop);
-	if (taken)
-		*ret = p->next_job++;
-	pthread_mutex_unlock(&p->lock);
-	return taken;
-}
-
-static void failed(struct pull *p, const struct err *e)
-{
-	pthread_mutex_lock(&p->lock);
-	/* The others then end with "stopped", which nobody needs to read. */
-	if (p->first.code == 0)
-		p->first = *e;
-	atomic_store(&p->stop, true);
-	pthread_mutex_unlock(&p->lock);
-}
-
-static void *worker(void *arg)
-{
-	struct pull *p = arg;
-	CLEANUP_HTTP struct http *h = NULL;
-	struct err e = { 0 };
-	int r = client_http(p->client, &h, &e);
-
-	for (size_t i; r == 0 && take_job(p, &i); )
-		r = pull_layer(p, h, i, &e);
-	if (r < 0)
-		failed(p, &e);
-	pthread_mutex_lock(&p->lock);
-	p->busy--;
-	pthread_mutex_unlock(&p->lock);
-	return NULL;
-}
-
-static bool is_busy(struct pull *p)
-{
-	pthread_mutex_lock(&p->lock);
-	bool busy = p->busy > 0;
-
-	pthread_mutex_unlock(&p->lock);
-	return busy;
-}
-
-static int run_jobs(struct pull *p, struct err *e)
-{
-	pthread_t threads[PULL_LAYERS_AT_ONCE];
-	size_t n = 0;
-
-	while (n < PULL_LAYERS_AT_ONCE && n < p->n_jobs) {
-		pthread_mutex_lock(&p->lock);
-		p->busy++;
-		pthread_mutex_unlock(&p->lock);
-		int code = pthread_create(&threads[n], NULL, worker, p);
-
-		if (code == 0) {
-			n++;
-			continue;
-		}
-		p->busy--;              /* fewer are as good, none is not */
-		if (n == 0)
-			return err_sys(e, code, "start a thread for a layer");
-		break;
-	}
-	while (is_busy(p)) {
-		struct timespec t = { .tv_nsec = 20 * 1000000L };
-
-		nanosleep(&t, NULL);
-		progress_draw(p->progress);
-	}
-	for (size_t i = 0; i < n; i++)
-		pthread_join(threads[i], NULL);
-	if (p->first.code == 0)
-		return 0;
-	*e = p->first;
-	return -e->code;
-}
+#include "image/pull_jobs.h"
 
 /* --- the image ---------------------------------------------------------------- */
 
@@ -207,8 +122,13 @@ static int pull_image(struct pull *p, const struct reference *ref, const struct 
 	uint64_t *bytes = arena_calloc(p->a, m.n_layers + 1, sizeof(*bytes));
 
 	r = make_jobs(p, &m, &config, job_of, e);
+	const struct jobs jobs = {
+		.n = p->n_jobs, .run = pull_layer, .arg = p, .client = p->client,
+		.progress = p->progress, .stop = &p->stop,
+	};
+
 	if (r == 0)
-		r = run_jobs(p, e);
+		r = jobs_run(&jobs, e);
 	if (r < 0)
 		return err_prefix(e, "%s", ret->name);
 	for (size_t i = 0; i < m.n_layers; i++)
@@ -234,15 +154,10 @@ int image_pull(const struct store *s, const struct registries *regs,
 	if (r < 0)
 		return r;
 	p.client = client;
-	int code = pthread_mutex_init(&p.lock, NULL);
-
-	if (code != 0)
-		return err_sys(e, code, "pull %s", ref->path);
 	r = ingest_begin(s, &p.in, e);
 	if (r == 0) {
 		r = pull_image(&p, ref, o, ret, e);
 		ingest_end(&p.in);
 	}
-	pthread_mutex_destroy(&p.lock);
 	return r;
 }

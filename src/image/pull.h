@@ -4,7 +4,7 @@
  *
  *	manifest (index -> platform -> manifest)   digest checked
  *	config                                     size, digest, as many DiffIDs as layers
- *	layers, PULL_LAYERS_AT_ONCE threads        size, digest, DiffID; then visible
+ *	layers, a few threads        size, digest, DiffID; then visible
  *	image_commit()                             durable
  *
  * A layer is inflated and unpacked while it arrives.  What has arrived of it is kept in the
@@ -15,7 +15,6 @@
 #include "image/progress.h"
 #include "image/registry_client.h"
 
-#define PULL_LAYERS_AT_ONCE 3
 #define MANIFEST_BYTES_MAX (4u << 20)   /* distribution spec, "Pushing Manifests" */
 #define CONFIG_BYTES_MAX (8u << 20)
 

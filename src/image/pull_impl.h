@@ -2,8 +2,6 @@
 /*
  * image/pull_impl.h - what pull*.c share.  Layer: image, private to them.
  */
-#include <pthread.h>
-
 #include "image/digest.h"
 #include "image/pull.h"
 
@@ -30,10 +28,6 @@ struct pull {
 	atomic_bool stop;
 	struct pull_job *jobs;
 	size_t n_jobs;
-	/* Under lock. */
-	size_t next_job, busy;
-	struct err first;               /* the first thread that failed, and why */
-	pthread_mutex_t lock;
 };
 
 /*
@@ -47,5 +41,5 @@ MUST_CHECK int pull_manifest(struct pull *p, struct http *h, const struct refere
 MUST_CHECK int pull_config(struct pull *p, struct http *h, const struct image_manifest *m,
 			   struct pull_document *ret, struct image_config *ret_config,
 			   struct err *e);
-/* Bring the layer of job i into the store.  Any thread, h its own. */
-MUST_CHECK int pull_layer(struct pull *p, struct http *h, size_t i, struct err *e);
+/* Bring the layer of job i into the store: pull_jobs.h; arg is the struct pull. */
+MUST_CHECK int pull_layer(void *arg, struct http *h, size_t i, struct err *e);

@@ -337,8 +337,9 @@ static int pull_once(struct pull *p, struct http *h, size_t i, bool *ret_again, 
 	return r;
 }
 
-int pull_layer(struct pull *p, struct http *h, size_t i, struct err *e)
+int pull_layer(void *arg, struct http *h, size_t i, struct err *e)
 {
+	struct pull *p = arg;
 	bool again;
 	int r = pull_once(p, h, i, &again, e);
 

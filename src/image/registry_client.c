@@ -329,7 +329,7 @@ static int attempts(struct client *c, struct client_endpoint *ep, struct http *h
 			return 0;
 		if (q->position && *q->position > before)
 			failed = 0;
-		if (!transient || ++failed >= c->o.tries)
+		if (!transient || q->once || ++failed >= c->o.tries)
 			return r;
 		r = next_wait(c, ans, failed, &ms, e);
 		if (r < 0)

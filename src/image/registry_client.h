@@ -67,6 +67,7 @@ struct client_request {
 	const uint64_t *position;
 	uint64_t size_bytes;
 	bool missing_ok;                /* 404 is an answer */
+	bool once;                      /* no retries: the caller begins further back */
 };
 
 /*
