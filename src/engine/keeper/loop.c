@@ -2,11 +2,14 @@
  * engine/keeper/loop.c - the keeper's one loop: descriptors, times, ended children.
  * Memory it used for work is given back before it waits: most keepers wait for days.
  */
+#include <elf.h>
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -225,26 +228,35 @@ static void drain(struct keeper *k)
 }
 
 /*
- * The program's text is clean pages of a file, which come back from the page cache when they
- * are touched: a keeper that waits holds those of the wait alone.
+ * The program's text and constants are clean pages of a file, which come back from the page
+ * cache when they are touched: a keeper that waits holds those of the wait alone.
  */
 static void shrink(void)
 {
-	extern char __executable_start[], etext[];
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t from = (uintptr_t)__executable_start & ~(page - 1);
-	uintptr_t to = (uintptr_t)etext & ~(page - 1);
+	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	size_t n = getauxval(AT_PHNUM);
+	uintptr_t page = getauxval(AT_PAGESZ);
 
-	(void)!madvise((void *)from, to - from, MADV_DONTNEED);
+	for (size_t i = 0; i < n; i++) {
+		uintptr_t from = ph[i].p_vaddr & ~(page - 1);
+		uintptr_t to = (ph[i].p_vaddr + ph[i].p_memsz + page - 1) & ~(page - 1);
+
+		/* At a fixed address (ET_EXEC), else these are no addresses. */
+		if (ph[i].p_type == PT_LOAD && !(ph[i].p_flags & PF_W) && from)
+			(void)!madvise((void *)from, to - from, MADV_DONTNEED);
+	}
 }
 
-/* One wait, and what it brought.  True when nothing happened for a while. */
+/* One wait, and what it brought.  1 when nothing happened for a while. */
 static int step(struct keeper *k, bool idle, struct err *e)
 {
 	struct pollfd p[FIRST_CLIENT + CLIENTS_MAX];
 	size_t n = fill(k, p);
 	int ms = wait_ms(k);
 	bool trial = !idle && (ms < 0 || ms > SHRINK_AFTER_MS);
+	/* Right ahead of the wait, so that little is touched in between. */
+	if (idle)
+		shrink();
 	int r = poll(p, n, trial ? SHRINK_AFTER_MS : ms);
 
 	if (r < 0 && errno != EINTR)
@@ -266,8 +278,6 @@ int keeper_loop(struct keeper *k, struct err *e)
 		if (r < 0)
 			return r;
 		idle = r > 0;
-		if (idle)
-			shrink();
 	}
 	return 0;
 }
