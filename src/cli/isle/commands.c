@@ -3,7 +3,19 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "cli/isle/command.h"
+
+static const struct command *const instances[] = {
+	&command_stop, &command_restart, &command_kill, &command_rm, &command_pause,
+	&command_unpause, &command_wait, &command_rename, &command_ps, &command_inspect,
+	&command_port, &command_container_prune,
+};
+
+static const struct command *const volumes[] = {
+	&command_volume_create, &command_volume_ls, &command_volume_inspect,
+	&command_volume_rm, &command_volume_prune,
+};
 
 static const struct command *const host[] = {
 	&command_version,
@@ -12,6 +24,8 @@ static const struct command *const host[] = {
 #define TOPIC(title, list) { title, list, ARRAY_LEN(list) }
 
 const struct command_topic command_topics[] = {
+	TOPIC("Instances", instances),
+	TOPIC("Volumes", volumes),
 	TOPIC("The host", host),
 };
 const size_t n_command_topics = ARRAY_LEN(command_topics);
@@ -102,7 +116,7 @@ int command_unknown(char **argv, int argc, struct err *e)
 			names.v[names.n++] = command_topics[t].commands[i]->name;
 	command_find(argv, argc, &words, &group);
 	const char *word = group && argc > 1 ? two : argv[0];
-	const char *near = options_nearest(word, names.n, name_at, &names);
+	const char *near = nearest_name(word, names.n, name_at, &names);
 	if (near)
 		return err_set(e, EINVAL, "unknown command \"%s\"; did you mean \"%s\"?", word,
 			       near);
