@@ -47,7 +47,8 @@ static void test_good(void **state)
 		{ "{{range .Args}}<{{.}}>{{end}}", "<a><b c>" },
 		{ "{{range .Empty}}x{{else}}nothing{{end}}", "nothing" },
 		{ "{{range $i, $v := .Args}}{{$i}}={{$v}};{{end}}", "0=a;1=b c;" },
-		{ "{{range $p, $c := .Ports}}{{$p}}:{{(index $c 0).HostPort}}{{end}}", "80/tcp:8080" },
+		{ "{{range $p, $c := .Ports}}{{$p}}:{{(index $c 0).HostPort}}{{end}}",
+		  "80/tcp:8080" },
 		{ "{{range .Args}}{{range $.Args}}{{.}}{{end}};{{end}}", "ab c;ab c;" },
 		{ "{{$n := .Name}}{{$n}}", "/web" },
 		{ "a {{- .Pid -}} b", "a42b" },
@@ -87,7 +88,7 @@ static void test_bad(void **state)
 		{ "{{range .Name}}{{end}}", "range over" },
 		{ "{{join .Name}}", "wrong arguments" },
 		{ "{{\"abc}}", "unclosed" },
-		{ "{{(((((((((((((((((((((((((((((((((((((.Name)))))))))))))))))))))))))))))))))))))}}",
+		{ "{{((((((((((((((((((((((((((((((((((.Name))))))))))))))))))))))))))))))))))}}",
 		  "too deep" },
 	};
 	CLEANUP_JSON json_t *j = json_loads(document, 0, NULL);
@@ -145,7 +146,9 @@ static int match_kind(const json_t *row, const char *value)
 
 static void test_filters(void **state)
 {
-	static const struct output_filter known[] = { { "name", match_name }, { "kind", match_kind } };
+	static const struct output_filter known[] = {
+		{ "name", match_name }, { "kind", match_kind },
+	};
 	static const char *two[] = { "name=a", "name=b", "kind=x", NULL };
 	static const char *unknown[] = { "nam=a", NULL };
 	struct oci_strv filters = { two, 3 };

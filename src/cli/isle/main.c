@@ -93,6 +93,7 @@ static int run_options(const struct command *c, struct isle_call *call, int argc
 		return r;
 	call->eng = &eng;
 	r = c->run(call, e);
+	call->eng = NULL;
 	engine_close(&eng);
 	return r;
 }
