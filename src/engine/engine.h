@@ -35,7 +35,11 @@ struct engine {
 	struct wall_host host;
 	struct engine_config config;    /* isle.conf */
 	char *runtime_program;          /* isle-runtime: started as keeper */
+	char *self_program;             /* isle: what a keeper runs to be cleaned after */
 	bool rootless;
+	/* What the fields above point into. */
+	char *state_dir, *net_dir, *nft_program;
+	char *config_file;              /* --config, absolute; or NULL */
 };
 
 MUST_CHECK int engine_open(const struct engine_options *o, struct engine *ret, struct err *e);
@@ -48,6 +52,9 @@ void engine_close(struct engine *eng);
  * -ENOENT says where it was looked for.  *ret is the heap's.
  */
 MUST_CHECK int engine_program(const char *name, char **ret, struct err *e);
+
+/* Make path and the parents it lacks, mode each; an existing directory is fine. */
+MUST_CHECK int engine_mkdir_all(const char *path, unsigned mode, struct err *e);
 
 /* The table of the wall called name ("container"); -EINVAL for one there is not. */
 MUST_CHECK int engine_wall(const char *name, const struct wall **ret, struct err *e);

@@ -2,7 +2,7 @@
 /*
  * engine/instance.h - instances: what was asked for, and what became of it.  Layer: engine.
  *
- * Table instances(id, name UNIQUE, created, image, wall, config, started_once, removing):
+ * Table instances(id, name UNIQUE, created, image, wall, config, active, removing, stopped):
  * config is the JSON of struct instance_config.  What changes while it runs is not in the
  * table but in status.json, which its keeper writes (engine/keeper/keeper.h).
  */
@@ -63,6 +63,7 @@ struct instance_config {
 	struct oci_kvs log_options;
 	const char *wall;
 	const char *platform;
+	struct oci_strv layers;         /* bottom first, below <root>; life_create() fills it */
 	/* isolation */
 	bool privileged, read_only, no_new_privileges;
 	struct oci_strv cap_add, cap_drop, security_options;
@@ -105,6 +106,9 @@ enum instance_state {
 	INSTANCE_EXITED, INSTANCE_DEAD, INSTANCE_REMOVING
 };
 const char *instance_state_name(enum instance_state s);
+struct instance;
+/* Running, paused or between two starts: it has a keeper. */
+bool instance_is_up(const struct instance *in);
 
 struct instance_status {                /* status.json, checked against what lives */
 	enum instance_state state;
@@ -118,6 +122,13 @@ struct instance_status {                /* status.json, checked against what liv
 	json_t *health_log;             /* or NULL */
 };
 
+/* What of an instance has to be given back: so that a killed command is cleaned after. */
+enum instance_active {
+	INSTANCE_IDLE,                  /* no keeper, no addresses */
+	INSTANCE_STARTING,              /* whoever holds its lock is starting it */
+	INSTANCE_ACTIVE,                /* a keeper has it */
+};
+
 struct instance {
 	struct arena arena;             /* everything below hangs here */
 	const char *id;                 /* 64 hex digits */
@@ -126,6 +137,11 @@ struct instance {
 	int64_t created_ns;
 	struct instance_config config;
 	struct instance_status status;
+	enum instance_active active;
+	bool removing;                  /* a command began to remove it */
+	bool stopped;                   /* by the user: not again at system start */
+	bool lost;                      /* its keeper died without a word: instance_refresh() */
+	int start_exit_code;            /* of a start that failed: 126, 127, 125 or 0 */
 	int lockfd;                     /* <instance>/lock, flock held; -1 when not locked */
 };
 
@@ -141,8 +157,13 @@ MUST_CHECK int instance_find(struct engine *eng, const char *what, bool lock,
 /* All in the table, oldest first, with their status; *ret is the heap's. */
 MUST_CHECK int instance_list(struct engine *eng, struct instance **ret, size_t *ret_n,
 			     struct err *e);
+void instance_list_free(struct instance *v, size_t n);
+/* For run --name and rename: -EINVAL no name, -EEXIST says whose it is. */
+MUST_CHECK int instance_check_name_free(struct engine *eng, const char *name, struct err *e);
 MUST_CHECK int instance_insert(struct engine *eng, struct instance *in, struct err *e);
 MUST_CHECK int instance_save(struct engine *eng, struct instance *in, struct err *e);
+/* "<root>/instances/<id>/<file>"; file NULL: the directory.  The heap's. */
+char *instance_path(const struct engine *eng, const char *id, const char *file);
 /* status.json again.  A keeper that died without a word is noticed here: what is left of the
  * instance is killed, and its status becomes exited, with an error that says so. */
 MUST_CHECK int instance_refresh(struct engine *eng, struct instance *in, struct err *e);

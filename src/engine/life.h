@@ -16,7 +16,11 @@
  */
 #include "engine/instance.h"
 
-/* image config merged in, volumes made, inserted in the table; nothing runs. */
+/*
+ * The image's config merged in, volumes made and filled, the instance in the table, its lock
+ * held: nothing runs.  With in->active INSTANCE_STARTING (run) a start has to follow: killed
+ * before, the next command removes an auto_remove one.
+ */
 MUST_CHECK int life_create(struct engine *eng, struct instance *in, const struct image *img,
 			   struct err *e);
 /*
@@ -40,10 +44,21 @@ MUST_CHECK int life_wait(struct engine *eng, struct instance *in, int *ret_code,
 MUST_CHECK int life_connect(struct engine *eng, const struct instance *in, struct err *e);
 
 /* config.json of the bundle, written to <instance>/config.json (engine/spec.c). */
-MUST_CHECK int spec_write(struct engine *eng, const struct instance *in,
-			  const struct image *img, struct err *e);
+MUST_CHECK int spec_write(struct engine *eng, const struct instance *in, struct err *e);
 
-/* The overlay of an instance that does not run, mounted in a mount namespace of the calling
- * process alone: a descriptor of its root; read_only for export and diff. */
+/*
+ * The overlay of an instance that does not run, as a mount that is attached nowhere: a
+ * descriptor of its root, gone with its last use.  read_only does not touch the upper
+ * directory: for export, diff, and reading the image's files.  Of a running one only the
+ * read_only form is meant, and shows its upper directory without its mounts.
+ */
 MUST_CHECK int life_mount(struct engine *eng, const struct instance *in, bool read_only,
 			  struct err *e);
+
+/*
+ * Clean what killed commands and keepers left: all instances half removed, half started, or
+ * whose keeper died, and directories no row has.  One that resists is a warning in the log.
+ */
+MUST_CHECK int engine_sweep(struct engine *eng, struct err *e);
+/* The first two alone, by one indexed query that mostly finds nothing: for run and start. */
+MUST_CHECK int engine_sweep_unfinished(struct engine *eng, struct err *e);
