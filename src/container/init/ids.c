@@ -87,7 +87,7 @@ int ids_stdio_owner(struct init *in)
 	return 0;
 }
 
-/* One call a capability, and the dearest part of isle-init: none is made in vain. */
+/* One call a capability, each with new credentials (2 us): none is made in vain. */
 static int bounding_drop(struct init *in)
 {
 	for (int cap = 0; cap < CAPS_MAX; cap++) {
