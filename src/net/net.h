@@ -32,6 +32,7 @@ struct net {                            /* the area's hands, filled by the engin
 	const char *run_dir;            /* <run-root>/net, made by us */
 	const char *nft_helper;         /* absolute path of isle-nft */
 	const char *bridge;             /* device of the default network: "isle0" */
+	const char *subnet4, *subnet6;  /* of the default network; NULL: chosen; "none" (6) */
 	bool rootless;
 };
 
@@ -58,12 +59,24 @@ struct net_endpoint {                   /* one instance on one network */
 /* Strings that are filled in hang in a.  ports may be written (chosen host ports). */
 MUST_CHECK int net_plan(const struct net *n, struct net_endpoint *ep, struct net_port *ports,
 			size_t n_ports, struct arena *a, struct err *e);
-/* pid: any process in the namespace. */
+/*
+ * All networks of the instance that its namespace has not got yet; lo is set up; ports are
+ * published.  pid: any process in the namespace.  An instance without networks: lo alone.
+ * Rootless: pasta is started.  Called again after another net_plan() for a hot connect.
+ */
 MUST_CHECK int net_connect(const struct net *n, const char *instance, pid_t pid,
 			   struct err *e);
-/* network NULL: from all.  Also updates the hosts files of who is left on it. */
+/*
+ * network NULL: from all.  Ports, leases and names are free when it returns; devices go with
+ * the namespace, or a moment later by a process of its own.  An instance that is on none of
+ * them: fine (-ENOENT when a network is named).  Also updates the hosts files of who is
+ * left on it.
+ */
 MUST_CHECK int net_disconnect(const struct net *n, const char *instance, const char *network,
 			      struct err *e);
+
+/* Now, not in a moment: unused devices and rules of ours go.  For rm, prune and the like. */
+MUST_CHECK int net_settle(const struct net *n, struct err *e);
 
 /* What inspect and port show: [{network, ip4, ip6, mac, gateway4, ..., aliases, ports}]. */
 MUST_CHECK int net_describe(const struct net *n, const char *instance, json_t **ret,
@@ -86,6 +99,7 @@ MUST_CHECK int net_write_resolv(const char *path, const struct oci_strv *servers
 struct net_create {
 	const char *name, *driver;      /* "bridge" */
 	const char *subnet4, *gateway4, *subnet6, *gateway6;    /* NULL: chosen */
+	const char *range4;             /* part of subnet4 that is given out, or NULL */
 	bool internal, ipv6;
 	struct oci_kvs labels, options;
 };
@@ -97,9 +111,16 @@ MUST_CHECK int net_network_inspect(const struct net *n, const char *name, json_t
 				   struct err *e);
 /* Names of the networks removed: an array. */
 MUST_CHECK int net_network_prune(const struct net *n, json_t **ret, struct err *e);
-/* Make kernel and tables agree again (after a reboot, a kill, a flushed ruleset). */
+/*
+ * Make kernel and tables agree again (after a kill, a flushed ruleset): rows of instances
+ * that the engine's table "instances" no longer has go, rules are written anew, unused
+ * devices are removed.
+ */
 MUST_CHECK int net_reconcile(const struct net *n, struct err *e);
 
 /* Rootless: pasta into the namespace of pid, with the ports; its pid file is in run_dir. */
 MUST_CHECK int net_pasta_start(const struct net *n, const char *instance, pid_t pid,
 			       const struct net_port *ports, size_t n_ports, struct err *e);
+
+/* For `isle doctor`: [{name, ok, text, fix}], what networks need of the host. */
+MUST_CHECK int net_doctor(const struct net *n, json_t **ret, struct err *e);
