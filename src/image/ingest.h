@@ -48,8 +48,8 @@ void ingest_end(struct ingest *g);
 
 struct ingest_blob {
 	const struct ingest *in;
-	int fd;                         /* O_RDWR, at offset have_bytes; -1 when not open */
-	uint64_t have_bytes;            /* what an earlier process left: to be hashed, then resumed */
+	int fd;                         /* O_RDWR, at its end; -1 when not open */
+	uint64_t have_bytes;            /* left by an earlier process: hash, then resume */
 	char name[INGEST_NAME_MAX];     /* in tmp */
 	bool keep;                      /* close keeps the file: named by a digest */
 };
@@ -68,7 +68,7 @@ MUST_CHECK int ingest_blob_open(const struct ingest *g, const char *digest,
 MUST_CHECK int ingest_blob_new(const struct ingest *g, struct ingest_blob *ret, struct err *e);
 /* Start again from nothing (the server ignored Range, the prefix was wrong). */
 MUST_CHECK int ingest_blob_restart(struct ingest_blob *b, struct err *e);
-/* The bytes are verified: fsync, rename to blobs/, fsync of the directory.  Closes b. */
+/* The bytes are verified: fsync, rename to blobs/.  Closes b. */
 MUST_CHECK int ingest_blob_commit(struct ingest_blob *b, const char *digest, struct err *e);
 /* What was written is wrong: remove it.  Closes b. */
 void ingest_blob_discard(struct ingest_blob *b);
@@ -97,7 +97,7 @@ struct ingest_layer {
 MUST_CHECK int ingest_layer_open(const struct ingest *g, const char *diff_id, bool wait,
 				 struct ingest_layer *ret, struct err *e);
 /*
- * The DiffID is verified: syncfs, rename to layers/, fsync of that directory.  Closes l.
+ * The DiffID is verified: syncfs, rename to layers/.  Closes l.
  * Another's layer of that DiffID is as good: ours is then removed.
  */
 MUST_CHECK int ingest_layer_commit(struct ingest_layer *l, const char *diff_id, struct err *e);

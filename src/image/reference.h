@@ -8,6 +8,8 @@
  * Also "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", "docker-archive:FILE[:TAG]": a transport.
  * A name without a domain gets the configured default registry (image/registries.h).
  */
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 
@@ -28,3 +30,6 @@ MUST_CHECK int reference_parse(const char *text, struct arena *a, struct referen
 			       struct err *e);
 /* The full form: what tables and listings hold. */
 char *reference_format(const struct reference *r, struct arena *a);
+bool reference_tag_valid(const char *tag);
+/* "host", "host:port", "[::1]:5000" */
+bool reference_domain_valid(const char *domain);

@@ -8,7 +8,7 @@
  *                                      whiteouts as overlayfs wants them (0:0 devices,
  *                                      opaque xattr: trusted.overlay, user.overlay rootless)
  *   <root>/tmp/                        what is being written; partial downloads by digest
- *   <root>/tmp/<name>.lock             flock: who works on it
+ *   <root>/tmp/lock                    flock: shared to bring in, exclusive to sweep
  *
  * A blob or a layer appears by rename after fsync, so that what has its final name is
  * whole.  An image is in the tables only when all its blobs and layers are there, and

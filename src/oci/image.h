@@ -15,6 +15,14 @@
 #include "base/err.h"
 #include "oci/spec.h"
 
+#define IMAGE_TYPE_INDEX "application/vnd.oci.image.index.v1+json"
+#define IMAGE_TYPE_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define IMAGE_TYPE_CONFIG "application/vnd.oci.image.config.v1+json"
+#define IMAGE_TYPE_LAYER "application/vnd.oci.image.layer.v1.tar"       /* + "+gzip", "+zstd" */
+#define IMAGE_TYPE_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
+#define IMAGE_TYPE_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+#define IMAGE_TYPE_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
+
 struct image_platform {
 	const char *os, *architecture, *variant;        /* variant may be NULL */
 };
@@ -65,12 +73,18 @@ struct image_config {
 	size_t n_history;
 };
 
-/* name is what messages call the document. */
+/*
+ * name is what messages call the document.  At most 4 MiB (a config: 8), 1000 entries of an
+ * index, 500 layers.  Docker schema 1 is -EPROTONOSUPPORT; an artifact that is no image, or a
+ * layer of an unknown type, is -EINVAL.
+ */
 MUST_CHECK int image_index_parse(const char *name, const char *p, size_t n, struct arena *a,
 				 struct image_index *ret, struct err *e);
 MUST_CHECK int image_manifest_parse(const char *name, const char *p, size_t n, struct arena *a,
 				    struct image_manifest *ret, struct err *e);
 MUST_CHECK int image_config_parse(const char *name, const char *p, size_t n, struct arena *a,
 				  struct image_config *ret, struct err *e);
+/* A media type of a layer that can be unpacked: a tar, plain or compressed. */
+bool image_layer_type_valid(const char *type);
 /* "sha256:" and 64 lower-case hex digits, or sha512 and 128. */
 bool image_digest_valid(const char *digest);

@@ -1,0 +1,168 @@
+/* image/prune.c - sweep what nobody needs; see store.h */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "image/store_rows.h"
+
+struct sweep {
+	const struct store *s;
+	struct image_prune_report *report;
+	struct err *e;
+};
+
+static int is_needed(const struct store *s, const char *sql, const char *key, struct err *e)
+{
+	CLEANUP_STMT struct db_stmt *q = NULL;
+
+	return db_query(s->db, &q, e, sql, "s", key);
+}
+
+/* "<hex>" in blobs/ALGORITHM and in layers/: 1 when a row needs it. */
+static int blob_needed(const struct sweep *w, const char *algorithm, const char *hex)
+{
+	CLEANUP_FREE char *digest = xasprintf("%s:%s", algorithm, hex);
+
+	return is_needed(w->s, "SELECT 1 FROM image_blob WHERE digest = ? LIMIT 1", digest, w->e);
+}
+
+static int layer_needed(const struct sweep *w, const char *hex)
+{
+	CLEANUP_FREE char *digest = xasprintf("%s:%s", strlen(hex) == 128 ? "sha512" : "sha256",
+					      hex);
+
+	return is_needed(w->s, "SELECT 1 FROM image_layer WHERE diff_id = ? LIMIT 1", digest,
+			 w->e);
+}
+
+/* Does a living command hold name?  Its lock is on the thing itself. */
+static bool in_use(int dirfd, const char *name)
+{
+	CLEANUP_FD int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+static int open_part(const struct sweep *w, const char *path, DIR **ret)
+{
+	CLEANUP_FD int fd = openat(w->s->rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*ret = NULL;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	*ret = fd < 0 ? NULL : fdopendir(fd);
+	if (!*ret)
+		return err_sys(w->e, errno, "read %s/%s", w->s->root, path);
+	(void)take_fd(fd);
+	return 0;
+}
+
+static int sweep_blobs(const struct sweep *w, const char *algorithm)
+{
+	CLEANUP_FREE char *path = xasprintf("blobs/%s", algorithm);
+	struct dirent *de;
+	DIR *d;
+	int r = open_part(w, path, &d);
+
+	while (d && r >= 0 && (de = readdir(d))) {
+		if (de->d_name[0] == '.' || (r = blob_needed(w, algorithm, de->d_name)) != 0)
+			continue;
+		r = store_remove(dirfd(d), de->d_name, &w->report->freed_bytes, w->e);
+		w->report->blobs += r == 0;
+	}
+	if (d)
+		closedir(d);
+	return r < 0 ? r : 0;
+}
+
+/*
+ * A layer loses its name in layers/ in one step and is taken apart in tmp/: a kill in
+ * between leaves a whole layer or a leftover, never half a layer.
+ */
+static int sweep_layers(const struct sweep *w)
+{
+	struct dirent *de;
+	DIR *d;
+	int r = open_part(w, "layers", &d);
+
+	while (d && r >= 0 && (de = readdir(d))) {
+		if (de->d_name[0] == '.' || (r = layer_needed(w, de->d_name)) != 0)
+			continue;
+		CLEANUP_FREE char *gone = xasprintf("tmp/%s.gone", de->d_name);
+		r = store_remove(w->s->rootfd, gone, &w->report->freed_bytes, w->e);
+		if (r == 0 && renameat(dirfd(d), de->d_name, w->s->rootfd, gone) < 0)
+			r = err_sys(w->e, errno, "remove layer %s", de->d_name);
+		if (r == 0)
+			r = store_remove(w->s->rootfd, gone, &w->report->freed_bytes, w->e);
+		w->report->layers += r == 0;
+	}
+	if (d)
+		closedir(d);
+	return r < 0 ? r : 0;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+static int sweep_tmp(const struct sweep *w, bool downloads)
+{
+	struct dirent *de;
+	DIR *d;
+	int r = open_part(w, "tmp", &d);
+
+	while (d && r >= 0 && (de = readdir(d))) {
+		bool download = ends_with(de->d_name, ".blob");
+
+		if (de->d_name[0] == '.' || strcmp(de->d_name, "lock") == 0 ||
+		    (download && !downloads) || in_use(dirfd(d), de->d_name))
+			continue;
+		r = store_remove(dirfd(d), de->d_name, &w->report->freed_bytes, w->e);
+		w->report->leftovers += r == 0;
+	}
+	if (d)
+		closedir(d);
+	return r < 0 ? r : 0;
+}
+
+static int forget_layers(const struct sweep *w)
+{
+	int r = db_run(w->s->db, w->e, "DELETE FROM layer WHERE NOT EXISTS (SELECT 1 FROM "
+		       "image_layer WHERE image_layer.diff_id = layer.diff_id)", "");
+
+	return r < 0 ? r : 0;
+}
+
+int image_prune(const struct store *s, bool downloads, struct image_prune_report *ret,
+		struct err *e)
+{
+	struct sweep w = { .s = s, .report = ret, .e = e };
+
+	*ret = (struct image_prune_report){ 0 };
+	CLEANUP_FD int lock = store_lock(s, LOCK_EX | LOCK_NB, e);
+	if (lock == -EAGAIN) {
+		log_debug("not swept: %s", e->msg);
+		ret->busy = true;
+		return 0;
+	}
+	if (lock < 0)
+		return lock;
+	int r = forget_layers(&w);
+	/* Rows of removed images must be gone on the disk before their files are. */
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(store_algorithms); i++)
+		r = sweep_blobs(&w, store_algorithms[i]);
+	if (r == 0)
+		r = sweep_layers(&w);
+	return r == 0 ? sweep_tmp(&w, downloads) : r;
+}
