@@ -160,7 +160,7 @@ t_devices_of_an_unmapped_owner_are_the_hosts() {
 	has "$out" full
 }
 t_devices_in_a_joined_user_namespace() {
-	need root userns isle
+	need root userns idmaptmpfs isle
 	up 'map1(100000; 65536)'
 	local other=$ID pid=$PID
 	inside_ok "joinns(\"user\"; \"/proc/$pid/ns/user\")

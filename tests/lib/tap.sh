@@ -137,6 +137,8 @@ have_hugetlb1() { grep -q ' /sys/fs/cgroup/hugetlb ' /proc/self/mountinfo; }
 have_memsw() { [ -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ]; }
 have_subuid() { have_root && command -v newuidmap >/dev/null; }
 have_overlay() { have_root && grep -qw overlay /proc/filesystems; }
+# Idmapped mounts of tmpfs: Linux 6.3.
+have_idmaptmpfs() { have_idmap && printf '6.3\n%s\n' "$(uname -r)" | sort -CV; }
 # Mounts inside a detached mount tree: Linux 6.15.
 have_mounttree() { have_root && printf '6.15\n%s\n' "$(uname -r)" | sort -CV; }
 have_isle() { [ $ENGINE = isle ]; }     # said of what runc 1.1 and crun 1.8 lack
