@@ -231,7 +231,7 @@ static int set_non_recursive(const char *v, struct arena *a, struct instance_mou
 	int r = truth(v, &on, e);
 
 	if (r >= 0 && on)
-		strv_add(a, &m->options, "bind");
+		words_add(a, &m->options, "bind");
 	return r;
 }
 
@@ -352,7 +352,7 @@ int tmpfs_parse(const char *s, struct arena *a, struct instance_mount *ret, stru
 		else if (is_choice(option, words, ARRAY_LEN(words)) ||
 			 strncmp(option, "uid=", 4) == 0 || strncmp(option, "gid=", 4) == 0 ||
 			 strncmp(option, "nr_inodes=", 10) == 0)
-			strv_add(a, &ret->options, option);
+			words_add(a, &ret->options, option);
 		else
 			r = err_set(e, EINVAL, "\"%s\" is not an option of tmpfs", option);
 	}

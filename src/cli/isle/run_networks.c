@@ -37,7 +37,7 @@ static int network_field(const char *key, const char *value, struct arena *a,
 	if (strcmp(key, "name") == 0) {
 		ret->name = value;
 	} else if (strcmp(key, "alias") == 0) {
-		strv_add(a, &ret->aliases, value);
+		words_add(a, &ret->aliases, value);
 	} else if (strcmp(key, "ip") == 0) {
 		ret->ip4 = value;
 		return value_ip(value, AF_INET, e);

@@ -441,7 +441,7 @@ static int own_network(const struct run_options *o, struct arena *a, struct err 
 	n->ip6 = o->ip6 ? o->ip6 : n->ip6;
 	n->mac = o->mac ? o->mac : n->mac;
 	for (size_t i = 0; i < o->aliases.n; i++)
-		strv_add(a, &n->aliases, o->aliases.v[i]);
+		words_add(a, &n->aliases, o->aliases.v[i]);
 	if (o->ip4 && value_ip(o->ip4, AF_INET, e) < 0)
 		return err_prefix(e, "option --ip");
 	if (o->ip6 && value_ip(o->ip6, AF_INET6, e) < 0)
@@ -488,7 +488,7 @@ static int finish_program(struct run_options *o, struct arena *a, struct err *e)
 	if (o->entrypoint) {
 		c->entrypoint_set = true;
 		if (*o->entrypoint)
-			strv_add(a, &c->entrypoint, o->entrypoint);
+			words_add(a, &c->entrypoint, o->entrypoint);
 	}
 	c->stop_timeout_s = -1;
 	if (o->stop_timeout && strcmp(o->stop_timeout, "-1") != 0) {
@@ -499,8 +499,8 @@ static int finish_program(struct run_options *o, struct arena *a, struct err *e)
 	}
 	struct image_healthcheck *h = &c->health;
 	if (o->health_cmd) {
-		strv_add(a, &h->test, "CMD-SHELL");
-		strv_add(a, &h->test, o->health_cmd);
+		words_add(a, &h->test, "CMD-SHELL");
+		words_add(a, &h->test, o->health_cmd);
 	}
 	h->set = h->test.n || h->interval_ns || h->timeout_ns || h->start_period_ns || h->retries;
 	if (h->set && c->health_disable)

@@ -127,6 +127,6 @@ int expose_parse(const char *s, struct arena *a, struct oci_strv *to, struct err
 	if (r < 0)
 		return r;
 	for (unsigned p = ports.first; p <= ports.last; p++)
-		strv_add(a, to, arena_printf(a, "%u/%s", p, protocol));
+		words_add(a, to, arena_printf(a, "%u/%s", p, protocol));
 	return 0;
 }

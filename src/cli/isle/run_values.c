@@ -15,7 +15,7 @@
 
 #define FILE_BYTES_MAX (4u << 20)       /* an environment, labels, a seccomp profile */
 
-void strv_add(struct arena *a, struct oci_strv *to, const char *s)
+void words_add(struct arena *a, struct oci_strv *to, const char *s)
 {
 	/* Grown by doubling: the old list stays in the arena until it goes as a whole. */
 	if ((to->n & (to->n + 1)) == 0) {
@@ -65,7 +65,7 @@ int env_parse(const char *s, struct arena *a, struct oci_strv *to, struct err *e
 
 	if (*s == '=' || *s == '\0')
 		return err_set(e, EINVAL, "\"%s\" is not NAME=VALUE", s);
-	strv_add(a, to, value ? arena_printf(a, "%s=%s", s, value) : s);
+	words_add(a, to, value ? arena_printf(a, "%s=%s", s, value) : s);
 	return 0;
 }
 
@@ -296,7 +296,7 @@ int security_parse(const char *s, struct arena *a, struct instance_config *c, st
 	    strcmp(value, "builtin") != 0)
 		r = seccomp_profile(value, a, &option, e);
 	if (r >= 0)
-		strv_add(a, &c->security_options, option);
+		words_add(a, &c->security_options, option);
 	return r;
 }
 

@@ -51,7 +51,7 @@ MUST_CHECK int extra_host_parse(const char *s, struct arena *a, const char **ret
 /* --- run_values.c ------------------------------------------------------- */
 
 /* Append to a list whose words hang in a. */
-void strv_add(struct arena *a, struct oci_strv *to, const char *s);
+void words_add(struct arena *a, struct oci_strv *to, const char *s);
 /* The value of key is replaced if there is one. */
 void kvs_set(struct arena *a, struct oci_kvs *to, const char *key, const char *value);
 
