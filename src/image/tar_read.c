@@ -68,7 +68,7 @@ void tar_reader_free(struct tar_reader *r)
 static int malformed(const struct tar_reader *r, struct err *e, const char *what)
 {
 	if (r->t.name)
-		return err_set(e, EBADMSG, "entry \"%s\": %s", r->t.name, what);
+		return err_set(e, EBADMSG, "entry \"%.250s\": %s", r->t.name, what);
 	return err_set(e, EBADMSG, "tar stream at byte %" PRIu64 ": %s", r->at_bytes, what);
 }
 

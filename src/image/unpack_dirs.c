@@ -103,7 +103,7 @@ void dirs_reset(struct dirs *d, const char *path, size_t len, bool opaque)
 
 	if (!r)
 		return;
-	r->set = false;
+	r->set = r->whiteouts = false;
 	r->opaque = opaque;
 }
 

@@ -21,6 +21,7 @@ struct dir_record {
 	char *path;
 	bool set;                       /* an entry said the following */
 	bool opaque;
+	bool whiteouts;                 /* it may hold some */
 	mode_t mode;
 	uint32_t uid, gid;
 	struct timespec times[2];       /* as utimensat(2) wants them */

@@ -25,6 +25,7 @@
 #define WHITEOUT ".wh."
 #define WHITEOUT_META ".wh..wh."        /* aufs' own: only the opaque mark means something */
 #define OPAQUE ".wh..wh..opq"
+#define LABEL_MAX 256
 #define NOTED_MAX (64u << 20)           /* bytes of directories' xattrs held until the end */
 
 struct unpack {
@@ -38,6 +39,7 @@ struct unpack {
 
 	/* The entry being unpacked. */
 	const struct tar_entry *t;
+	char label[LABEL_MAX];          /* its name in messages: the beginning of a long one */
 	char path[PATH_MAX];            /* normal form */
 	size_t parent_len;              /* of path, the parent's */
 	const char *base;               /* in path */
@@ -84,12 +86,12 @@ uint64_t unpack_file_bytes(const struct unpack *u)
 /* Every refusal names the entry. */
 static int named(const struct unpack *u, struct err *e)
 {
-	return err_prefix(e, "entry \"%s\"", u->t->name);
+	return err_prefix(e, "entry \"%s\"", u->label);
 }
 
 static int failed(const struct unpack *u, int code, const char *what, struct err *e)
 {
-	return err_sys(e, code, "entry \"%s\": %s", u->t->name, what);
+	return err_sys(e, code, "entry \"%s\": %s", u->label, what);
 }
 
 /* ---- names ------------------------------------------------------------------------- */
@@ -217,7 +219,7 @@ static int set_by_name(struct unpack *u, bool symlink, struct err *e)
 	/* mknod gave the mode; an owner's change may have taken bits away. */
 	if (!symlink && (u->t->mode & 07000) && fchmodat(u->parent, u->base, u->t->mode, 0) < 0)
 		return failed(u, errno, "set its mode", e);
-	r = set_xattrs(u, -1, u->t->name, u->t->xattrs, u->t->n_xattrs, e);
+	r = set_xattrs(u, -1, u->label, u->t->xattrs, u->t->n_xattrs, e);
 	if (r < 0)
 		return r;
 	times_of(u->t, times);
@@ -240,7 +242,7 @@ static int remove_old(struct unpack *u, struct err *e)
 	if (S_ISDIR(st.st_mode)) {
 		if (u->o.keep_kind)
 			return err_set(e, EISDIR, "cannot overwrite directory \"%s\" with a "
-				       "non-directory", u->t->name);
+				       "non-directory", u->label);
 		if (tree_remove_at(u->parent, u->base, e) < 0)
 			return named(u, e);
 	}
@@ -263,7 +265,7 @@ static int unpack_file(struct unpack *u, struct err *e)
 
 	if (u->o.file_bytes_max && t->size_bytes > u->o.file_bytes_max)
 		return err_set(e, EFBIG, "entry \"%s\": %" PRIu64 " bytes, past the limit of %"
-			       PRIu64 " for one file", t->name, t->size_bytes,
+			       PRIu64 " for one file", u->label, t->size_bytes,
 			       u->o.file_bytes_max);
 	u->end_bytes = 0;
 	u->fd = openat(u->parent, u->base, flags, t->mode & 0777);
@@ -314,7 +316,7 @@ static int end_entry(void *ctx, struct err *e)
 		return chown_failed(u, errno, e);
 	if ((t->mode & 07000) && fchmod(u->fd, t->mode) < 0)
 		return failed(u, errno, "set its mode", e);
-	r = set_xattrs(u, u->fd, t->name, t->xattrs, t->n_xattrs, e);
+	r = set_xattrs(u, u->fd, u->label, t->xattrs, t->n_xattrs, e);
 	if (r < 0)
 		return r;
 	times_of(t, times);
@@ -344,7 +346,7 @@ static int note_dir(struct unpack *u, struct err *e)
 		u->noted_bytes += x->len;
 		if (u->noted_bytes > NOTED_MAX)
 			return err_set(e, E2BIG, "entry \"%s\": more than 64 MiB of xattrs of "
-				       "directories", t->name);
+				       "directories", u->label);
 		d->xattrs[i] = (struct tar_xattr){
 			.name = arena_strdup(a, x->name),
 			.value = memcpy(arena_alloc(a, x->len + 1), x->value, x->len),
@@ -371,7 +373,7 @@ static int unpack_dir(struct unpack *u, struct err *e)
 		if (!S_ISDIR(st.st_mode)) {
 			if (u->o.keep_kind)
 				return err_set(e, ENOTDIR, "cannot overwrite non-directory "
-					       "\"%s\" with a directory", u->t->name);
+					       "\"%s\" with a directory", u->label);
 			if (remove_old(u, e) < 0)
 				return -e->code;
 			if (mkdirat(u->parent, u->base, 0755) < 0)
@@ -427,7 +429,7 @@ static int unpack_link(struct unpack *u, struct err *e)
 		return named(u, e);
 	}
 	if (!strcmp(target, u->path))
-		return err_set(e, EPERM, "entry \"%s\": a hard link to itself", u->t->name);
+		return err_set(e, EPERM, "entry \"%s\": a hard link to itself", u->label);
 	/* The cache may have closed our parent for the target's. */
 	u->parent = dirs_parent(&u->dirs, u->path, u->parent_len, true, e);
 	if (u->parent < 0)
@@ -440,7 +442,7 @@ static int unpack_link(struct unpack *u, struct err *e)
 	}
 	if (r < 0 && errno == ENOENT)
 		return err_set(e, ENOENT, "entry \"%s\": a hard link to \"%s\", which this "
-			       "layer does not have", u->t->name, u->t->link);
+			       "layer does not have", u->label, u->t->link);
 	return r < 0 ? err_sys(e, errno, "entry \"%s\": hard link to \"%s\"", u->t->name,
 			       u->t->link) : 0;
 }
@@ -481,9 +483,11 @@ static int unpack_whiteout(struct unpack *u, struct err *e)
 
 	memmove(name, name + strlen(WHITEOUT), n + 1);
 	if (n == 0 || !strcmp(name, ".") || !strcmp(name, ".."))
-		return err_set(e, EPERM, "entry \"%s\": a whiteout of no name", u->t->name);
-	if (mknodat(u->parent, name, S_IFCHR, 0) == 0)
+		return err_set(e, EPERM, "entry \"%s\": a whiteout of no name", u->label);
+	if (mknodat(u->parent, name, S_IFCHR, 0) == 0) {
+		dirs_record(&u->dirs, u->path, u->parent_len)->whiteouts = true;
 		return 0;
+	}
 	if (errno != EEXIST)
 		return failed(u, errno, "make whiteout", e);
 	if (fstatat(u->parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -545,7 +549,7 @@ static int unpack_kind(struct unpack *u, struct err *e)
 	case TAR_FIFO:
 		return unpack_node(u, e);
 	}
-	return err_set(e, EBADMSG, "entry \"%s\": unknown type", u->t->name);
+	return err_set(e, EBADMSG, "entry \"%s\": unknown type", u->label);
 }
 
 static int begin_entry(void *ctx, const struct tar_entry *t, struct err *e)
@@ -554,14 +558,16 @@ static int begin_entry(void *ctx, const struct tar_entry *t, struct err *e)
 	int r;
 
 	u->t = t;
+	snprintf(u->label, sizeof(u->label), "%.*s%s", LABEL_MAX - 4, t->name,
+		 strnlen(t->name, LABEL_MAX) > LABEL_MAX - 4 ? "..." : "");
 	if (u->o.entries_max && ++u->entries > u->o.entries_max)
 		return err_set(e, E2BIG, "entry \"%s\": more than %" PRIu64 " entries",
-			       t->name, u->o.entries_max);
+			       u->label, u->o.entries_max);
 	if (normalize(u, t->name, e) < 0)
 		return named(u, e);
 	if (!*u->path && t->type != TAR_DIR)
 		return err_set(e, EPERM, "entry \"%s\": the root can only be a directory",
-			       t->name);
+			       u->label);
 	r = marks(u, e);
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -579,9 +585,27 @@ const struct tar_ops unpack_ops = {
 
 /* ---- the directories, at the end -------------------------------------------------- */
 
-static int finish_dir(struct unpack *u, const struct dir_record *d, struct err *e)
+/*
+ * What overlayfs is to know of a directory.  It lists one that merges with no other as it
+ * is, whiteouts too, unless an origin says that it was merged once: an empty one says just
+ * that (ovl_path_check_origin_xattr() in the kernel's fs/overlayfs).
+ */
+static int mark_dir(const struct unpack *u, int fd, const struct dir_record *d, struct err *e)
 {
 	const char *opaque = u->o.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
+	const char *origin = u->o.rootless ? "user.overlay.origin" : "trusted.overlay.origin";
+
+	if (d->opaque && fsetxattr(fd, opaque, "y", 1, 0) < 0)
+		return err_sys(e, errno, "set %s; the store's file system must have xattrs",
+			       opaque);
+	if (d->whiteouts && fsetxattr(fd, origin, "", 0, 0) < 0)
+		return err_sys(e, errno, "set %s; the store's file system must have xattrs",
+			       origin);
+	return 0;
+}
+
+static int finish_dir(struct unpack *u, const struct dir_record *d, struct err *e)
+{
 	CLEANUP_FD int fd = -1;
 	int parent = dirs_parent(&u->dirs, d->path, strlen(d->path), false, e);
 
@@ -592,9 +616,8 @@ static int finish_dir(struct unpack *u, const struct dir_record *d, struct err *
 	fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open directory");
-	if (d->opaque && fsetxattr(fd, opaque, "y", 1, 0) < 0)
-		return err_sys(e, errno, "set %s; the store's file system must have xattrs",
-			       opaque);
+	if (mark_dir(u, fd, d, e) < 0)
+		return -e->code;
 	if (!d->set)
 		return 0;
 	if (fchown(fd, d->uid, d->gid) < 0)
@@ -611,7 +634,7 @@ int unpack_finish(struct unpack *u, struct err *e)
 	for (size_t i = 0; i < u->dirs.n_chains; i++)
 		for (const struct dir_record *d = u->dirs.chains[i]; d; d = d->next) {
 			/* A record with nothing to say was only looked up. */
-			if (!d->set && !d->opaque)
+			if (!d->set && !d->opaque && !d->whiteouts)
 				continue;
 			if (finish_dir(u, d, e) < 0)
 				return err_prefix(e, "entry \"%s\"", *d->path ? d->path : "/");
