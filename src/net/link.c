@@ -324,7 +324,8 @@ static int veth_create(int sock, int bridge, int nsfd, const struct endpoint *ep
 	nlreq_str(q, IFLA_INFO_KIND, "veth");
 	size_t data = nlreq_nest(q, IFLA_INFO_DATA);
 	size_t peer = nlreq_nest(q, VETH_INFO_PEER);
-	nlreq_bytes(q, &up, sizeof(up));
+	/* Not up: veth_open() wants both ends, and this one is made first. */
+	nlreq_bytes(q, &(struct ifinfomsg){ 0 }, sizeof(struct ifinfomsg));
 	nlreq_str(q, IFLA_IFNAME, ep->ifname);
 	nlreq_attr(q, IFLA_ADDRESS, mac, sizeof(mac));
 	if (ep->net.mtu)
@@ -363,7 +364,9 @@ static int address_inside(int in_sock, const struct endpoint *ep, bool gateway,
 
 	if (r < 0)
 		return r;
+	struct ifinfomsg up = { .ifi_index = f.index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	nlreq_init(q);
+	nlreq_message(q, RTM_NEWLINK, 0, &up, sizeof(up));
 	add_address(q, f.index, &ep->ip4, ep->net.subnet4.prefix);
 	if (ep->ip6.family != 0)
 		add_address(q, f.index, &ep->ip6, ep->net.subnet6.prefix);

@@ -143,7 +143,8 @@ static int insert(const struct net *n, const struct net_create *c, const struct 
 	addr_format(&f->g4, g4);
 	addr_format(&f->g6, g6);
 	int r = db_run(n->db, e, "INSERT INTO networks(id, name, driver, device, subnet4, "
-		       "gateway4, range4, subnet6, gateway6, internal, mtu, created, labels, options) "
+		       "gateway4, range4, subnet6, gateway6, internal, mtu, created, labels, "
+		       "options) "
 		       "VALUES(?, ?, 'bridge', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		       "ssssssssiiiss", f->id, c->name, f->device, s4, g4,
 		       range[0] ? range : NULL, s6[0] ? s6 : NULL, g6[0] ? g6 : NULL,
@@ -293,7 +294,7 @@ static int describe(const struct net *n, const struct network *net, json_t **ret
 {
 	char created[TIME_RFC3339_MAX];
 	CLEANUP_JSON json_t *labels = NULL, *options = NULL;
-	json_t *in;
+	json_t *in = NULL;
 
 	int r = json_parse("labels", net->labels, strlen(net->labels), &labels, e);
 	if (r == 0)

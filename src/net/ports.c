@@ -131,13 +131,18 @@ static int claim(const struct net *n, const struct endpoint *ep, struct net_port
 	size_t n_any = n->rootless || ep->ip6.family != 0 ? 2 : 1;
 	const char *const *ips = both ? any : named;
 	size_t n_ips = both ? n_any : 1;
-	struct addr ip;
+	struct addr ip = { 0 };
 	int r;
 
-	if (!both && addr_parse(p->host_ip, &ip) == 0 && ip.family == AF_INET6 &&
-	    !n->rootless && ep->ip6.family == 0)
+	if (!both && addr_parse(p->host_ip, &ip) < 0)
+		return err_set(e, EINVAL, "\"%s\" is not a host address to publish on", p->host_ip);
+	if (!both && ip.family == AF_INET6 && !n->rootless && ep->ip6.family == 0)
 		return err_set(e, EAFNOSUPPORT, "publish port %u on %s: network %s has no IPv6",
 			       p->port, p->host_ip, ep->net.name);
+	if (!both && !n->rootless && ip.family == AF_INET6 && addr_is_loopback(&ip))
+		return err_set(e, EADDRNOTAVAIL, "publish port %u on ::1: Linux forwards nothing "
+			       "from there; use 127.0.0.1, or an IPv6 address of the host",
+			       p->port);
 	if (p->host_port == 0)
 		r = choose(n, ep, p, ips, n_ips, e);
 	else

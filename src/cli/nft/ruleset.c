@@ -11,15 +11,17 @@
  *
  *   chain raw         iifname @bridges ip daddr|saddr 127.0.0.0/8 drop
  *                     (route_localnet is on for the bridges: see net/link.c)
- *   chain forward     iifname . oifname @same accept
+ *   chain forward     iifname . oifname @same ct status dnat meta mark set HAIRPIN
+ *                     iifname . oifname @same accept
  *                     iifname @internal drop; oifname @internal drop
  *                     oifname @bridges ct state established,related accept
  *                     oifname @bridges ct status dnat accept
  *                     oifname @bridges drop
+ *   chain output      ip6 daddr ::1 accept
  *   chain prerouting, output    fib daddr type local jump publish
  *   chain publish     dnat to ... map @ports4, @anyports4, @ports6, @anyports6
- *   chain postrouting oifname @bridges ip saddr 127.0.0.0/8 masquerade; the same for ::1
- *                     iifname . oifname @same ct status dnat masquerade   (hairpin)
+ *   chain postrouting oifname @bridges ip saddr 127.0.0.0/8 masquerade
+ *                     oifname @bridges meta mark HAIRPIN masquerade
  *                     oifname @bridges accept                             (sources kept)
  *                     iifname @bridges masquerade
  *
@@ -44,6 +46,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+
+/* "isle": on packets that go from forward to postrouting, nowhere else. */
+#define HAIRPIN 0x69736c65
 
 /* ---- table, chains, sets --------------------------------------------------------------- */
 
@@ -305,10 +310,33 @@ static void rules_raw(struct batch *b)
 	}
 }
 
-static void rules_forward(struct batch *b)
+/*
+ * Through a published port back onto the bridge it came from.  The answer would go straight
+ * to the neighbour, from an address that it never asked, so its source becomes ours.  Where
+ * it came from is not known in postrouting when br_netfilter is on; the mark carries it there.
+ */
+static void rule_hairpin(struct batch *b)
 {
+	static const uint32_t mark = HAIRPIN;
 	struct nftnl_rule *r = rule("forward");
 
+	same_bridge(r);
+	tracked(r, NFT_CT_STATUS, IPS_DST_NAT);
+	struct nftnl_expr *x = expr(r, "immediate");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	nftnl_expr_set(x, NFTNL_EXPR_IMM_DATA, &mark, sizeof(mark));
+	x = expr(r, "meta");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_SREG, NFT_REG_1);
+	add_rule(b, r);
+}
+
+static void rules_forward(struct batch *b)
+{
+	struct nftnl_rule *r;
+
+	rule_hairpin(b);
+	r = rule("forward");
 	same_bridge(r);
 	verdict(r, NF_ACCEPT, NULL);
 	add_rule(b, r);
@@ -369,7 +397,17 @@ static void rule_publish(struct batch *b, unsigned set, bool v4, bool by_address
 static void rules_publish(struct batch *b)
 {
 	static const char *const from[] = { "prerouting", "output" };
+	static const uint8_t one[16] = { [15] = 1 };
 	uint32_t local = RTN_LOCAL;
+
+	/* IPv6 has no route_localnet: what is sent to ::1 cannot leave.  Refused at once, it
+	 * makes clients of "localhost" try 127.0.0.1. */
+	struct nftnl_rule *own = rule("output");
+	is_family(own, NFPROTO_IPV6);
+	payload(own, NFT_PAYLOAD_NETWORK_HEADER, 24, 16, NFT_REG_1);
+	compare(own, NFT_CMP_EQ, one, sizeof(one));
+	verdict(own, NF_ACCEPT, NULL);
+	add_rule(b, own);
 
 	rule_publish(b, SET_PORTS4, true, true);
 	rule_publish(b, SET_ANY4, true, false);
@@ -395,7 +433,7 @@ static void masquerade(struct batch *b, struct nftnl_rule *r)
 
 static void rules_postrouting(struct batch *b)
 {
-	static const uint8_t one[16] = { [15] = 1 };
+	static const uint32_t mark = HAIRPIN;
 	struct nftnl_rule *r = rule("postrouting");
 
 	in_set(r, NFT_META_OIFNAME, SET_BRIDGES);
@@ -404,15 +442,8 @@ static void rules_postrouting(struct batch *b)
 
 	r = rule("postrouting");
 	in_set(r, NFT_META_OIFNAME, SET_BRIDGES);
-	is_family(r, NFPROTO_IPV6);
-	payload(r, NFT_PAYLOAD_NETWORK_HEADER, 8, 16, NFT_REG_1);
-	compare(r, NFT_CMP_EQ, one, sizeof(one));
-	masquerade(b, r);
-
-	/* Else the answer would go straight to the neighbour, from an address it never asked. */
-	r = rule("postrouting");
-	same_bridge(r);
-	tracked(r, NFT_CT_STATUS, IPS_DST_NAT);
+	meta(r, NFT_META_MARK, NFT_REG_1);
+	compare(r, NFT_CMP_EQ, &mark, sizeof(mark));
 	masquerade(b, r);
 
 	r = rule("postrouting");
