@@ -227,6 +227,8 @@ static int find_programs(struct engine *eng, struct err *e)
 int engine_open(const struct engine_options *o, struct engine *ret, struct err *e)
 {
 	*ret = (struct engine){ .rootfd = -1, .instancesfd = -1 };
+	/* Others' programs read what we make for them (hosts, roots): modes are as written. */
+	umask(022);
 	/* As an ordinary user this becomes another process, and does not return. */
 	int r = rootless_enter(o, &ret->rootless, e);
 	if (r < 0)

@@ -44,6 +44,15 @@ char *instance_path(const struct engine *eng, const char *id, const char *file)
 		      xasprintf("%s/instances/%s", eng->root, id);
 }
 
+int instance_write_file(struct engine *eng, const char *id, const char *name, const char *p,
+			size_t n, unsigned mode, struct err *e)
+{
+	CLEANUP_FD int dir = openat(eng->instancesfd, id, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -errno : file_replace_at(dir, name, p, n, mode);
+
+	return r < 0 ? err_sys(e, -r, "write %s/instances/%s/%s", eng->root, id, name) : 0;
+}
+
 static int64_t now_ns(void)
 {
 	struct timespec t;
@@ -276,7 +285,7 @@ int instance_new(struct engine *eng, const char *name, struct instance *ret, str
 		r = instance_check_name_free(eng, name, e);
 		ret->name = arena_strdup(&ret->arena, name);
 	}
-	for (unsigned tries = 0; r == 0 && (!name || !ret->name) && tries < 8; tries++) {
+	for (unsigned tries = 0; r == 0 && !ret->name && tries < 8; tries++) {
 		r = name_make(tries, &ret->arena, &ret->name, e);
 		if (r == 0 && name_taken(eng, ret->name, other, e) > 0)
 			ret->name = NULL;

@@ -17,6 +17,9 @@ MUST_CHECK int instance_find_unlocked(struct engine *eng, const char *id, struct
 /* The columns active, removing and stopped alone. */
 MUST_CHECK int instance_mark(struct engine *eng, struct instance *in,
 			     enum instance_active active, struct err *e);
+/* Replace <instance>/name, whole or not at all. */
+MUST_CHECK int instance_write_file(struct engine *eng, const char *id, const char *name,
+				   const char *p, size_t n, unsigned mode, struct err *e);
 /* Remove <instance>/ with all below; what cannot be removed is logged at debug level. */
 void instance_remove_dir(struct engine *eng, const char *id);
 

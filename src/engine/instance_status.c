@@ -144,7 +144,6 @@ int instance_read_status(struct engine *eng, struct instance *in, struct err *e)
 int instance_write_status(struct engine *eng, struct instance *in, struct err *e)
 {
 	const struct instance_status *s = &in->status;
-	char path[ID_HEX + 16];
 
 	CLEANUP_JSON json_t *j = json_pack("{ss si si si ss sb si sI sI}",
 		"status", state_names[s->state], "pid", (int)s->pid, "keeperPid",
@@ -152,9 +151,9 @@ int instance_write_status(struct engine *eng, struct instance *in, struct err *e
 		"oomKilled", s->oom_killed, "restartCount", (int)s->restart_count,
 		"startedAt", (json_int_t)s->started_ns, "finishedAt", (json_int_t)s->finished_ns);
 	CLEANUP_FREE char *text = json_dumps(j, JSON_COMPACT);
-	snprintf(path, sizeof(path), "%.64s/status.json", in->id);
-	int r = text ? file_replace_at(eng->instancesfd, path, text, strlen(text), 0600) : -EINVAL;
-	return r < 0 ? err_sys(e, -r, "write %s/instances/%s", eng->root, path) : 0;
+	if (!text)
+		return err_set(e, EINVAL, "status of %s is no UTF-8", in->name);
+	return instance_write_file(eng, in->id, "status.json", text, strlen(text), 0600, e);
 }
 
 int instance_refresh(struct engine *eng, struct instance *in, struct err *e)

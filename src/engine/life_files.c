@@ -186,7 +186,6 @@ int life_write_keeper(struct engine *eng, const struct instance *in, bool own_ne
 	CLEANUP_FREE char *dir = instance_path(eng, in->id, NULL);
 	CLEANUP_FREE char *socket = life_socket_path(eng, in->id);
 	struct json_writer w = { .b = &b };
-	char path[96];
 
 	json_open(&w, NULL, '{');
 	json_put_string(&w, "id", in->id);
@@ -204,15 +203,15 @@ int life_write_keeper(struct engine *eng, const struct instance *in, bool own_ne
 		return r;
 	put_rest(&w, eng, in);
 	json_close(&w, '}');
-	snprintf(path, sizeof(path), "%.64s/keeper.json", in->id);
-	r = b.overflow ? -E2BIG : file_replace_at(eng->instancesfd, path, b.data, b.len, 0600);
-	return r < 0 ? err_sys(e, -r, "write %s/instances/%s", eng->root, path) : 0;
+	if (b.overflow)
+		return err_set(e, E2BIG, "keeper.json of %s is too large", in->name);
+	return instance_write_file(eng, in->id, "keeper.json", b.data, b.len, 0600, e);
 }
 
 /* --- hosts, hostname, resolv.conf ---------------------------------------------------- */
 
 /* With the host's network its names are the host's, and what --add-host says. */
-static int write_host_hosts(const struct instance *in, const char *path, struct err *e)
+static int write_host_hosts(struct engine *eng, const struct instance *in, struct err *e)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(HOSTS_BYTES_MAX);
 	const struct oci_strv *extra = &in->config.extra_hosts;
@@ -228,8 +227,7 @@ static int write_host_hosts(const struct instance *in, const char *path, struct 
 				   "127.0.0.1" : colon + 1, (int)(colon - extra->v[i]),
 				   extra->v[i]);
 	}
-	r = file_replace_at(AT_FDCWD, path, b.data ? b.data : "", b.len, 0644);
-	return r < 0 ? err_sys(e, -r, "write %s", path) : 0;
+	return instance_write_file(eng, in->id, "hosts", b.data ? b.data : "", b.len, 0644, e);
 }
 
 int life_write_files(struct engine *eng, const struct instance *in, struct err *e)
@@ -238,13 +236,12 @@ int life_write_files(struct engine *eng, const struct instance *in, struct err *
 	bool host = strcmp(c->network_mode, "host") == 0;
 	CLEANUP_FREE char *hosts = instance_path(eng, in->id, "hosts");
 	CLEANUP_FREE char *resolv = instance_path(eng, in->id, "resolv.conf");
-	CLEANUP_FREE char *hostname = instance_path(eng, in->id, "hostname");
 	CLEANUP_FREE char *line = xasprintf("%s\n", c->hostname);
 
-	int r = file_replace_at(AT_FDCWD, hostname, line, strlen(line), 0644);
+	int r = instance_write_file(eng, in->id, "hostname", line, strlen(line), 0644, e);
 	if (r < 0)
-		return err_sys(e, -r, "write %s", hostname);
-	r = host ? write_host_hosts(in, hosts, e) :
+		return r;
+	r = host ? write_host_hosts(eng, in, e) :
 		   net_write_hosts(&eng->net, in->id, hosts, &c->extra_hosts, e);
 	if (r == 0)
 		r = net_write_resolv(resolv, &c->dns, &c->dns_search, &c->dns_options, host, e);

@@ -31,7 +31,8 @@ int life_lower_dirs(struct engine *eng, const struct instance *in, struct arena 
 	ret->v = arena_calloc(a, n + 1, sizeof(*ret->v));
 	ret->n = n;
 	for (size_t i = 0; i < l->n; i++)
-		ret->v[i] = arena_printf(a, "%s/%s", eng->root, l->v[i]);
+		ret->v[i] = l->v[i][0] == '/' ? arena_strdup(a, l->v[i]) :
+			    arena_printf(a, "%s/%s", eng->root, l->v[i]);
 	/* Nothing below: overlayfs still wants a directory. */
 	if (l->n == 0) {
 		ret->v[0] = arena_printf(a, "%s/instances/%s/empty", eng->root, in->id);

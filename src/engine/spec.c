@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "engine/capabilities.h"
+#include "engine/instance_impl.h"
 #include "engine/life.h"
 #include "engine/seccomp_default.h"
 #include "engine/spec_impl.h"
@@ -399,7 +400,6 @@ int spec_make(struct engine *eng, const struct instance *in, int rootfd, struct 
 int spec_write(struct engine *eng, const struct instance *in, struct err *e)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(SPEC_BYTES_MAX);
-	char path[80];
 
 	CLEANUP_FD int rootfd = life_mount(eng, in, true, e);
 	if (rootfd < 0)
@@ -407,7 +407,5 @@ int spec_write(struct engine *eng, const struct instance *in, struct err *e)
 	int r = spec_make(eng, in, rootfd, &b, e);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "%.64s/config.json", in->id);
-	r = file_replace_at(eng->instancesfd, path, b.data, b.len, 0600);
-	return r < 0 ? err_sys(e, -r, "write %s/instances/%s", eng->root, path) : 0;
+	return instance_write_file(eng, in->id, "config.json", b.data, b.len, 0600, e);
 }
