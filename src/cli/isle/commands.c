@@ -20,8 +20,9 @@ static const struct command *const volumes[] = {
 };
 
 static const struct command *const host[] = {
-	&command_events,
-	&command_version,
+	&command_info, &command_doctor, &command_events, &command_system_df,
+	&command_system_prune, &command_system_check, &command_system_start,
+	&command_system_reap, &command_version,
 };
 
 #define TOPIC(title, list) { title, list, ARRAY_LEN(list) }
