@@ -90,7 +90,7 @@ static void read_health(const struct json_node *j, const char *text, struct inst
 {
 	const struct json_node *h = json_tree_member(j, "health");
 
-	s->health = text_of(h, "status");
+	s->health = h ? text_of(h, "status") : "";
 	if (!h || !json_tree_member(h, "log"))
 		return;
 	CLEANUP_JSON json_t *doc = json_loads(text, 0, NULL);
