@@ -67,7 +67,8 @@ static int decide_type(const char *what, struct arena *a, struct pull_document *
 	if (r < 0)
 		return r;
 	version = json_tree_member(root, "schemaVersion");
-	if (strstr(d->media_type, "manifest.v1+") ||
+	if (strncmp(d->media_type, DOCKER "distribution.manifest.v1+",
+		    strlen(DOCKER "distribution.manifest.v1+")) == 0 ||
 	    (version && version->kind == JSON_KIND_INT && version->magnitude == 1))
 		return err_set(e, ENOTSUP, "%s has a manifest of Docker's schema 1, which is "
 			       "unsafe and not read; push the image again with a current tool",
