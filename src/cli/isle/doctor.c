@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "cli/isle/command.h"
 #include "cli/isle/output.h"
@@ -214,21 +215,6 @@ static void look_programs(const struct engine *eng, struct finding *f)
 	}
 }
 
-static void look_forward(const struct engine *eng, struct finding *f)
-{
-	(void)eng;
-	if (eng->rootless) {
-		FOUND(f, "not needed: pasta carries packets");
-		return;
-	}
-	FOUND(f, "on, or switched on with the first network");
-	if (access("/proc/sys/net/ipv4/ip_forward", W_OK) < 0 &&
-	    !file_has("/proc/sys/net/ipv4/ip_forward", "1")) {
-		FOUND(f, "off, and cannot be switched on: instances reach no other host");
-		missing(f, VERDICT_WARN, "sysctl -w net.ipv4.ip_forward=1");
-	}
-}
-
 static void look_rootless(const struct engine *eng, struct finding *f)
 {
 	(void)eng;
@@ -256,9 +242,34 @@ static const struct check checks[] = {
 	{ "store", look_store },
 	{ "store's marks", look_xattr },
 	{ "programs", look_programs },
-	{ "forwarding", look_forward },
 	{ "ordinary users", look_rootless },
 };
+
+static void print_finding(const char *verdict, const char *name, const char *text,
+			  const char *mend)
+{
+	printf("%s  %-16s %s\n", verdict, name, text);
+	if (mend && *mend)
+		printf("      %-16s -> %s\n", "", mend);
+}
+
+/* What networks need is known to net/. */
+static int look_networks(const struct engine *eng, struct err *e)
+{
+	CLEANUP_JSON json_t *list = NULL;
+	json_t *f;
+	size_t i;
+
+	int r = net_doctor(&eng->net, &list, e);
+	if (r < 0)
+		return r;
+	json_array_foreach(list, i, f)
+		print_finding(json_is_true(json_object_get(f, "ok")) ? "ok  " : "warn",
+			      json_string_value(json_object_get(f, "name")),
+			      json_string_value(json_object_get(f, "text")),
+			      json_string_value(json_object_get(f, "fix")));
+	return 0;
+}
 
 static int doctor(struct isle_call *c, struct err *e)
 {
@@ -268,13 +279,12 @@ static int doctor(struct isle_call *c, struct err *e)
 		struct finding f = { .verdict = VERDICT_OK };
 
 		checks[i].look(c->eng, &f);
-		printf("%s  %-16s %s\n", words[f.verdict], checks[i].name, f.text);
-		if (f.mend)
-			printf("      %-16s -> %s\n", "", f.mend);
+		print_finding(words[f.verdict], checks[i].name, f.text, f.mend);
 		if (f.verdict == VERDICT_FAIL)
 			c->status = 1;
 	}
-	return output_flush(e);
+	int r = look_networks(c->eng, e);
+	return r < 0 ? r : output_flush(e);
 }
 
 const struct command command_doctor = {
