@@ -106,8 +106,8 @@ static int write_dir(struct walk *k, int dirfd, const char *name, struct tar_ent
 	int r;
 
 	if (k->o->layer && tree_overlay_xattr(dirfd, name, k->o->rootless, "redirect", NULL))
-		return err_set(e, EOPNOTSUPP, "\"%s\" was renamed by overlayfs' redirect_dir, which "
-			       "a layer cannot express", t->name);
+		return err_set(e, EOPNOTSUPP, "\"%s\" was renamed by overlayfs' redirect_dir, "
+			       "which a layer cannot express", t->name);
 	t->name = prefix;
 	r = tar_write_entry(k->w, t, e);
 	if (r == 0 && k->o->layer &&

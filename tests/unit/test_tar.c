@@ -14,7 +14,8 @@ static void test_numbers(void **state)
 {
 	static const struct { const char *text; int64_t want; int r; } cases[] = {
 		{ "0000644\0", 0644, 0 }, { "   644 \0", 0644, 0 }, { "\0\0\0\0\0\0\0\0", 0, 0 },
-		{ "7777777\0", 07777777, 0 }, { "0000648\0", 0, -EINVAL }, { "-000001\0", 0, -EINVAL },
+		{ "7777777\0", 07777777, 0 }, { "0000648\0", 0, -EINVAL },
+		{ "-000001\0", 0, -EINVAL },
 		{ "\x80\0\0\0\0\0\1\2", 258, 0 }, { "\xff\xff\xff\xff\xff\xff\xff\xfe", -2, 0 },
 	};
 
