@@ -41,7 +41,8 @@ int detach_keys_parse(const char *s, struct detach_keys *ret, struct err *e)
 
 		if (byte < 0)
 			return err_set(e, EINVAL, "invalid detach keys: \"%.*s\" is neither one "
-				       "character nor ctrl- and one of a-z @ [ \\ ] ^ _", (int)n, s);
+				       "character nor ctrl- and one of a-z @ [ \\ ] ^ _",
+				       (int)n, s);
 		if (ret->n == DETACH_KEYS_MAX)
 			return err_set(e, EINVAL, "invalid detach keys: more than %d",
 				       DETACH_KEYS_MAX);
@@ -261,10 +262,11 @@ static int relay(struct session *s, struct err *e)
 	int r = send_size(s, e);
 
 	while (r == 0 && !s->done) {
+		bool reads = s->input_open && !s->feeding;
 		struct pollfd p[] = {
 			{ .fd = s->a->sock, .events = POLLIN },
 			{ .fd = s->sigfd, .events = POLLIN },
-			{ .fd = s->input_open && !s->feeding ? STDIN_FILENO : -1, .events = POLLIN },
+			{ .fd = reads ? STDIN_FILENO : -1, .events = POLLIN },
 		};
 
 		if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
@@ -285,7 +287,8 @@ int attach_run(const struct attach *a, struct attach_end *ret, struct err *e)
 	struct termios raw;
 
 	*ret = (struct attach_end){ 0 };
-	int r = detach_keys_parse(a->detach_keys ? a->detach_keys : DETACH_KEYS_DEFAULT, &s.keys, e);
+	const char *keys = a->detach_keys ? a->detach_keys : DETACH_KEYS_DEFAULT;
+	int r = detach_keys_parse(keys, &s.keys, e);
 	if (r < 0)
 		return r;
 	s.raw = a->tty && a->input && tcgetattr(STDIN_FILENO, &s.saved) == 0;

@@ -284,7 +284,8 @@ static int follow(struct reading *rd, int notify, struct err *e)
 
 	while (r >= 0 && !rd->past) {
 		struct pollfd f[] = {
-			{ .fd = notify, .events = POLLIN }, { .fd = rd->o->end_fd, .events = POLLIN },
+			{ .fd = notify, .events = POLLIN },
+			{ .fd = rd->o->end_fd, .events = POLLIN },
 		};
 
 		while (read(notify, p, sizeof(p)) > 0)

@@ -242,6 +242,9 @@ static void keeper_json_that_is_wrong_says_where(void **state)
 
 /* ---- detach keys ---------------------------------------------------------------------------- */
 
+#define SCAN(text) \
+	detach_keys_scan(&k, &matched, (const unsigned char *)(text), strlen(text), out, &n)
+
 static void detach_keys(void **state)
 {
 	struct detach_keys k;
@@ -254,13 +257,13 @@ static void detach_keys(void **state)
 	assert_int_equal(k.n, 2);
 	assert_int_equal(k.key[0], 16);
 	assert_int_equal(k.key[1], 17);
-	assert_false(detach_keys_scan(&k, &matched, (const unsigned char *)"a\020", 2, out, &n));
+	assert_false(SCAN("a\020"));
 	assert_int_equal(n, 1);
 	/* Held back, then known not to be meant. */
-	assert_false(detach_keys_scan(&k, &matched, (const unsigned char *)"\020b", 2, out, &n));
+	assert_false(SCAN("\020b"));
 	assert_int_equal(n, 3);
 	assert_memory_equal(out, "\020\020b", 3);
-	assert_true(detach_keys_scan(&k, &matched, (const unsigned char *)"c\020\021d", 4, out, &n));
+	assert_true(SCAN("c\020\021d"));
 	assert_int_equal(n, 1);
 
 	assert_int_equal(detach_keys_parse("ctrl-@,a,ctrl-_", &k, &e), 0);
@@ -268,7 +271,7 @@ static void detach_keys(void **state)
 	assert_int_equal(k.key[0], 0);
 	assert_int_equal(k.key[2], 31);
 	assert_int_equal(detach_keys_parse("", &k, &e), 0);
-	assert_false(detach_keys_scan(&k, &matched, (const unsigned char *)"\020\021", 2, out, &n));
+	assert_false(SCAN("\020\021"));
 	assert_int_equal(n, 2);
 	assert_int_equal(detach_keys_parse("ctrl-A", &k, &e), -EINVAL);
 	assert_int_equal(detach_keys_parse("ab", &k, &e), -EINVAL);
@@ -395,13 +398,17 @@ static void one_file_is_begun_anew(void **state)
 	remove_dir(dir);
 }
 
+#define RECORD(text, stream, second) \
+	"{\"log\":\"" text "\\n\",\"stream\":\"" stream "\"," \
+	"\"time\":\"2024-05-01T10:00:0" second ".000000000Z\"}\n"
+
 static void logs_are_chosen_by_time_and_stream(void **state)
 {
 	static const char text[] =
-		"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2024-05-01T10:00:00.000000000Z\"}\n"
+		RECORD("a", "stdout", "0")
 		"torn\n"
-		"{\"log\":\"b\\n\",\"stream\":\"stderr\",\"time\":\"2024-05-01T10:00:01.000000000Z\"}\n"
-		"{\"log\":\"c\\n\",\"stream\":\"stdout\",\"time\":\"2024-05-01T10:00:02.000000000Z\"}\n";
+		RECORD("b", "stderr", "1")
+		RECORD("c", "stdout", "2");
 	int64_t base = INT64_C(1714557600) * 1000000000;
 	struct logs_options o = all;
 	struct err e = { 0 };

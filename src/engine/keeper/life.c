@@ -189,7 +189,8 @@ void life_job_ready(struct keeper *k)
 			return;
 		res.r = -EPROTO;
 		res.exit_code = 125;
-		snprintf(res.msg, sizeof(res.msg), "the process that makes the instance was killed");
+		snprintf(res.msg, sizeof(res.msg),
+			 "the process that makes the instance was killed");
 	}
 	switch (k->phase) {
 	case PHASE_CREATING:
