@@ -278,7 +278,7 @@ static void detach_keys(void **state)
 	assert_int_equal(detach_keys_parse("a,,b", &k, &e), -EINVAL);
 }
 
-/* ---- the log ---------------------------------------------------------------------------------- */
+/* ---- the log ------------------------------------------------------------------ */
 
 static struct log *open_log(struct keeper_config *c, uint64_t max_size, unsigned max_file)
 {
