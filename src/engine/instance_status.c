@@ -124,6 +124,8 @@ int instance_read_status(struct engine *eng, struct instance *in, struct err *e)
 		s->oom_killed = truth_of(j, "oomKilled");
 		s->restart_count = (unsigned)number_of(j, "restartCount");
 		s->error = text_of(j, "error");
+		/* Killed by `isle kill`, too, it is not to come back by itself. */
+		in->stopped = in->stopped || truth_of(j, "stoppedByUser");
 		read_health(j, b.data, s);
 	}
 	if (instance_is_up(in)) {

@@ -26,7 +26,8 @@ MUST_CHECK int life_create(struct engine *eng, struct instance *in, const struct
 /*
  * Start it (its lock held).  *ret_sock is the socket to its keeper, to attach by
  * (proto/keeper.h), the caller's to close.  Attach before anything is printed: flags are
- * KEEPER_ATTACH_*, sent ahead of GO.
+ * KEEPER_ATTACH_*, sent ahead of GO.  When it fails nothing runs, nothing is leased, an
+ * auto_remove one is removed, and in->start_exit_code is 126, 127 or 125.
  */
 MUST_CHECK int life_start(struct engine *eng, struct instance *in, unsigned attach_flags,
 			  int *ret_sock, struct err *e);

@@ -277,8 +277,12 @@ static void undo(struct start *s)
 		fd_close(&p.fd);
 		waitpid(s->keeper, NULL, 0);
 	}
-	if (instance_refresh(s->eng, s->in, &why) < 0 ||
-	    life_give_back(s->eng, s->in, &why) < 0)
+	int r = instance_refresh(s->eng, s->in, &why);
+	/* --rm means it: there is no program whose end would do it. */
+	if (r == 0)
+		r = s->in->config.auto_remove ? life_remove(s->eng, s->in, true, true, &why) :
+						life_give_back(s->eng, s->in, &why);
+	if (r < 0)
 		log_debug("%s", why.msg);
 }
 
@@ -337,7 +341,7 @@ static int prepare(struct start *s, struct err *e)
 
 static int run(struct start *s, unsigned attach_flags, struct err *e)
 {
-	int exit_code = 0;
+	int exit_code = 125;
 
 	int r = prepare(s, e);
 	if (r == 0)
