@@ -15,6 +15,7 @@
  *     mount? {lower: [bottom first], upper, work, target, options?: "volatile,userxattr"}
  *     ownNetwork?              true: born in a network namespace of its own; lo is brought up
  *     sharedSources?: [path]   sources of binds with shared propagation: stay the host's peers
+ *                              (config.json says rootfsPropagation "rshared" then)
  *     tty?, openStdin?, stdinOnce?
  *     log? {driver: json-file|none|journald, path, maxSize, maxFile, tag}   maxSize in bytes
  *     restart? {policy: no|on-failure|always|unless-stopped, max}           max 0: no limit
