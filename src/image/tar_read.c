@@ -398,7 +398,7 @@ static int header_block(struct tar_reader *r, struct err *e)
 
 	memcpy(&h, r->block, sizeof(h));
 	r->block_len = 0;
-	if (memcmp(&h, zero, TAR_BLOCK) == 0) {
+	if (memcmp(r->block, zero, TAR_BLOCK) == 0) {
 		r->state = r->state == TRAILER ? DONE : TRAILER;
 		return 0;
 	}

@@ -146,7 +146,7 @@ static int unpack_stream(struct layer_sink *s, struct tar_reader *tar, struct un
 		r = tar ? tar_reader_feed(tar, p, n, e) : 0;
 		queue_done(&s->out);
 	}
-	if (r < 0 || !tar || queue_stopped(&s->out))
+	if (r < 0 || !tar || !u || queue_stopped(&s->out))
 		return r;
 	r = tar_reader_finish(tar, e);
 	return r < 0 ? r : unpack_finish(u, e);
