@@ -211,11 +211,11 @@ int net_disconnect(const struct net *n, const char *instance, const char *networ
 	if (network && l.n == 0)
 		return err_set(e, ENOENT, "instance %.12s is not on network %s", instance,
 			       net.name);
+	if (n->rootless && (r = pasta_stop(n, instance, e)) < 0)
+		return r;
 	if (l.n == 0)
 		return 0;
-	if (n->rootless)
-		r = pasta_stop(n, instance, e);
-	else
+	if (!n->rootless)
 		r = unpublish(n, instance, net.id, e);
 	if (r == 0 && !n->rootless)
 		r = drop_links(n, &l, network != NULL, e);

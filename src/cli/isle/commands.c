@@ -20,6 +20,12 @@ static const struct command *const networks[] = {
 	&command_network_prune,
 };
 
+static const struct command *const networks[] = {
+	&command_network_create, &command_network_ls, &command_network_inspect,
+	&command_network_rm, &command_network_connect, &command_network_disconnect,
+	&command_network_prune,
+};
+
 static const struct command *const volumes[] = {
 	&command_volume_create, &command_volume_ls, &command_volume_inspect,
 	&command_volume_rm, &command_volume_prune,
@@ -35,6 +41,7 @@ static const struct command *const host[] = {
 
 const struct command_topic command_topics[] = {
 	TOPIC("Instances", instances),
+	TOPIC("Networks", networks),
 	TOPIC("Networks", networks),
 	TOPIC("Volumes", volumes),
 	TOPIC("The host", host),
