@@ -35,7 +35,8 @@ static void challenge_is(const char *value, enum auth_scheme scheme, const char 
 static void test_challenge(void **state)
 {
 	(void)state;
-	challenge_is("Bearer realm=\"https://a/t\",service=\"s\",scope=\"repository:a/b:pull,push\"",
+	challenge_is("Bearer realm=\"https://a/t\",service=\"s\","
+		     "scope=\"repository:a/b:pull,push\"",
 		     AUTH_BEARER, "https://a/t", "s", "repository:a/b:pull,push");
 	challenge_is("bearer  Realm = \"https://a/t\" , service = s", AUTH_BEARER, "https://a/t",
 		     "s", NULL);
@@ -59,7 +60,8 @@ static void test_challenge(void **state)
 static void test_challenge_malformed(void **state)
 {
 	static const char *const bad[] = {
-		"Bearer realm=\"unterminated", "Bearer realm=a b=c", "Bearer realm=\"a\" service=\"b\"",
+		"Bearer realm=\"unterminated", "Bearer realm=a b=c",
+		"Bearer realm=\"a\" service=\"b\"",
 		"\"Bearer\"", "=x", "Bearer realm=\"a\\",
 	};
 
@@ -189,7 +191,8 @@ static void test_find(void **state)
 static void test_find_malformed(void **state)
 {
 	static const char *const bad[] = {
-		"{", "{\"auths\":{\"h\":{\"auth\":\"%%\"}}}", "{\"auths\":{\"h\":{\"auth\":\"YQ==\"}}}",
+		"{", "{\"auths\":{\"h\":{\"auth\":\"%%\"}}}",
+		"{\"auths\":{\"h\":{\"auth\":\"YQ==\"}}}",
 	};
 	CLEANUP(arena_release) struct arena a = { 0 };
 	struct auth_credentials c;
@@ -298,7 +301,8 @@ static void test_helper(void **state)
 	(void)state;
 	write_file("docker-credential-test",
 		   "#!/bin/sh\nread -r h\ncase $1:$h in\n"
-		   "get:good) echo '{\"ServerURL\":\"good\",\"Username\":\"u\",\"Secret\":\"s\"}' ;;\n"
+		   "get:good) echo '{\"ServerURL\":\"good\",\"Username\":\"u\","
+		   "\"Secret\":\"s\"}' ;;\n"
 		   "get:token) echo '{\"Username\":\"<token>\",\"Secret\":\"t\"}' ;;\n"
 		   "get:none) echo 'credentials not found in native keychain'; exit 1 ;;\n"
 		   "*) echo 'it is locked'; exit 1 ;;\nesac\n", 0700);
