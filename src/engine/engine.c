@@ -40,7 +40,7 @@ int engine_wall(const char *name, const struct wall **ret, struct err *e)
 /* The build tree's folder of a program, beside the one isle itself is in. */
 static const struct { const char *name, *folder; } build_places[] = {
 	{ "isle", "isle" }, { "isle-runtime", "runtime" }, { "isle-image", "image" },
-	{ "isle-nft", "nft" },
+	{ "isle-nft", "nft" }, { "isle-pid1", "init" },
 };
 
 static int try_program(const char *folder, const char *sub, const char *name, char **ret)
@@ -128,6 +128,11 @@ static int open_dir(const char *path, int *ret, struct err *e)
 	return *ret < 0 ? err_sys(e, errno, "open directory %s", path) : 0;
 }
 
+char *engine_root_path(const struct engine_options *o, bool rootless)
+{
+	return root_path(o->root, rootless, "XDG_DATA_HOME", ".local/share/isle", "/var/lib/isle");
+}
+
 /*
  * 0711, not 0700: the layers below are what programs of other users in a user namespace
  * see as their root, and must be able to search a way to; names they cannot list.
@@ -160,8 +165,7 @@ static int make_dirs(struct engine *eng, struct err *e)
 
 static int open_roots(const struct engine_options *o, struct engine *eng, struct err *e)
 {
-	eng->root = root_path(o->root, eng->rootless, "XDG_DATA_HOME", ".local/share/isle",
-			      "/var/lib/isle");
+	eng->root = engine_root_path(o, eng->rootless);
 	eng->run_root = root_path(o->run_root, eng->rootless, "XDG_RUNTIME_DIR", NULL,
 				  "/run/isle");
 	int r = make_dirs(eng, e);
