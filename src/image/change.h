@@ -1,0 +1,14 @@
+#pragma once
+/*
+ * image/change.h - Dockerfile instructions applied to a config: commit and import -c.
+ * Layer: image.
+ *
+ * CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and
+ * WORKDIR, as the Dockerfile reference has them; any case.
+ */
+#include <jansson.h>
+
+#include "base/err.h"
+
+/* config is the "config" object of an image-spec configuration, changed in place. */
+MUST_CHECK int change_apply(json_t *config, const char *instruction, struct err *e);
