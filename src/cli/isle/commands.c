@@ -8,16 +8,10 @@
 
 static const struct command *const instances[] = {
 	&command_run, &command_create, &command_start, &command_exec, &command_attach,
-	&command_logs, &command_top, &command_diff,
+	&command_logs, &command_top, &command_diff, &command_cp,
 	&command_stop, &command_restart, &command_kill, &command_rm, &command_pause,
 	&command_unpause, &command_wait, &command_rename, &command_ps, &command_inspect,
 	&command_port, &command_stats, &command_update, &command_container_prune,
-};
-
-static const struct command *const networks[] = {
-	&command_network_create, &command_network_ls, &command_network_inspect,
-	&command_network_rm, &command_network_connect, &command_network_disconnect,
-	&command_network_prune,
 };
 
 static const struct command *const networks[] = {
@@ -41,7 +35,6 @@ static const struct command *const host[] = {
 
 const struct command_topic command_topics[] = {
 	TOPIC("Instances", instances),
-	TOPIC("Networks", networks),
 	TOPIC("Networks", networks),
 	TOPIC("Volumes", volumes),
 	TOPIC("The host", host),

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -11,6 +12,32 @@
 #include "image/diff.h"
 
 static const struct option options[] = { OPTION_HELP };
+
+/*
+ * The files that stand below our mounts of the same names are made by the start, not by the
+ * program: Docker keeps them in a layer of their own, which its diff does not show.
+ */
+static bool is_ours(const struct diff_change *d)
+{
+	static const char *const files[] = { "/etc/hostname", "/etc/hosts", "/etc/resolv.conf" };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (d->kind == 'A' && strcmp(d->path, files[i]) == 0)
+			return true;
+	return false;
+}
+
+/* "C /etc" stands for what changed below it: for nothing, if that was ours alone. */
+static bool stands_alone(const struct diff_change *v, size_t i, size_t n)
+{
+	size_t k = i + 1;
+
+	if (v[i].kind != 'C' || strcmp(v[i].path, "/etc") != 0)
+		return false;
+	while (k < n && is_ours(&v[k]))
+		k++;
+	return k > i + 1 && (k == n || strncmp(v[k].path, "/etc/", 5) != 0);
+}
 
 static int diff(struct isle_call *c, struct err *e)
 {
@@ -33,7 +60,8 @@ static int diff(struct isle_call *c, struct err *e)
 	};
 	r = diff_list(upper, &o, &in.arena, &v, &n, e);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		printf("%c %s\n", v[i].kind, v[i].path);
+		if (!is_ours(&v[i]) && !stands_alone(v, i, n))
+			printf("%c %s\n", v[i].kind, v[i].path);
 	return r < 0 ? r : output_flush(e);
 }
 
