@@ -58,6 +58,22 @@ uid_t rootless_host_uid(void)
 	return uid >= 0 ? (uid_t)uid : getuid();
 }
 
+bool rootless_has_gid(unsigned gid)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
+
+	if (file_read_at(AT_FDCWD, "/proc/self/gid_map", &b) < 0 || !b.data)
+		return true;
+	for (char *p = b.data; *p; p += strspn(p, " \n")) {
+		unsigned long first = strtoul(p, &p, 10);
+
+		strtoul(p, &p, 10);
+		if (gid - first < strtoul(p, &p, 10))
+			return true;
+	}
+	return false;
+}
+
 /* --- maps -------------------------------------------------------------------------------- */
 
 /* The user's name in /etc/passwd, which subuid(5) may use instead of the number; or "". */

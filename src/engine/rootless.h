@@ -14,3 +14,5 @@
 MUST_CHECK int rootless_enter(const struct engine_options *o, bool *ret, struct err *e);
 /* The user's number outside of our user namespace. */
 uid_t rootless_host_uid(void);
+/* Whether group gid exists in our user namespace. */
+bool rootless_has_gid(unsigned gid);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "engine/rootless.h"
 #include "engine/spec_impl.h"
 
 #define SHM_BYTES (64 << 20)
@@ -97,6 +98,9 @@ static int put_defaults(struct spec *s, struct err *e)
 		put(s, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	if (!user_has(c, "/dev/pts"))
 		put(s, "/dev/pts", "devpts", "devpts",
+		    /* Group 5 (tty) may not be there for an ordinary user. */
+		    s->eng->rootless && !rootless_has_gid(5) ?
+		    "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620" :
 		    "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
 	if (!user_has(c, "/sys") && host_net_rootless)
 		put(s, "/sys", "bind", "/sys", "rbind,nosuid,noexec,nodev,ro");
