@@ -106,7 +106,7 @@ static int cp(struct isle_call *c, struct err *e)
 		return r;
 	if (from.inside == to.inside)
 		return err_set(e, EINVAL, from.inside
-			       ? "copying between two instances is not possible: go by way of the host"
+			       ? "files of two instances: copy to the host first, then from it"
 			       : "one of SOURCE and TARGET has to be INSTANCE:PATH");
 	return copy(c, &from, &to, e);
 }

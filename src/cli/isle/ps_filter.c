@@ -188,11 +188,13 @@ static bool port_matches(const char *value, unsigned port, const char *protocol)
 
 static bool match_publish(const struct query *q, const struct instance *in)
 {
-	for (size_t i = 0; i < in->config.n_ports; i++)
-		if (port_matches(q->value, in->config.ports[i].port, in->config.ports[i].protocol) ||
-		    port_matches(q->value, in->config.ports[i].host_port,
-				 in->config.ports[i].protocol))
+	for (size_t i = 0; i < in->config.n_ports; i++) {
+		const struct net_port *p = &in->config.ports[i];
+
+		if (port_matches(q->value, p->port, p->protocol) ||
+		    port_matches(q->value, p->host_port, p->protocol))
 			return true;
+	}
 	return false;
 }
 

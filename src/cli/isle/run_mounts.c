@@ -214,7 +214,8 @@ static int set_propagation(const char *v, struct arena *a, struct instance_mount
 	(void)a;
 	m->propagation = v;
 	if (!is_choice(v, propagations, ARRAY_LEN(propagations)))
-		return err_set(e, EINVAL, "\"%s\" is not one of [r]private, [r]shared, [r]slave", v);
+		return err_set(e, EINVAL, "\"%s\" is not one of [r]private, [r]shared, "
+			       "[r]slave", v);
 	return 0;
 }
 

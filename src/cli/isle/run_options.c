@@ -326,11 +326,11 @@ int run_limits_check(const struct instance_config *c, struct err *e)
 static int swap_check(const struct instance_config *c, struct err *e)
 {
 	if (c->memory_swap && !c->memory)
-		return err_set(e, EINVAL, "option --memory-swap: it is memory and swap together, so "
-			       "it needs --memory");
+		return err_set(e, EINVAL, "option --memory-swap: it is memory and swap together, "
+			       "so it needs --memory");
 	if (c->memory_swap > 0 && c->memory_swap < c->memory)
-		return err_set(e, EINVAL, "option --memory-swap: it is memory and swap together, so "
-			       "it cannot be below --memory");
+		return err_set(e, EINVAL, "option --memory-swap: it is memory and swap together, "
+			       "so it cannot be below --memory");
 	return 0;
 }
 
@@ -418,8 +418,8 @@ static int network_mode_check(const struct run_options *o, struct err *e)
 		return err_set(e, EINVAL, "option --dns, --add-host: the names are %s's",
 			       c->network_mode);
 	if (o->ip4 || o->ip6 || o->mac || o->aliases.n)
-		return err_set(e, EINVAL, "option --ip, --mac-address, --network-alias: they do not "
-			       "go with --network %s", c->network_mode);
+		return err_set(e, EINVAL, "option --ip, --mac-address, --network-alias: they do "
+			       "not go with --network %s", c->network_mode);
 	if (!shared && (c->n_ports || c->publish_all))
 		log_warn("published ports are discarded with --network %s", c->network_mode);
 	return 0;
@@ -467,7 +467,8 @@ static int finish_network(struct run_options *o, struct arena *a, struct err *e)
 	for (size_t i = 0; i < c->n_networks; i++) {
 		c->network_mode = c->networks[i].name;
 		if (c->n_networks > 1 && !is_network(c))
-			return err_set(e, EINVAL, "option --network: \"%s\" cannot be one of several",
+			return err_set(e, EINVAL, "option --network: \"%s\" cannot be one of "
+				       "several",
 				       c->network_mode);
 	}
 	c->network_mode = c->networks[0].name;
@@ -504,7 +505,8 @@ static int finish_program(struct run_options *o, struct arena *a, struct err *e)
 	}
 	h->set = h->test.n || h->interval_ns || h->timeout_ns || h->start_period_ns || h->retries;
 	if (h->set && c->health_disable)
-		return err_set(e, EINVAL, "option --no-healthcheck: it does not go with --health-*");
+		return err_set(e, EINVAL, "option --no-healthcheck: it does not go with "
+			       "--health-*");
 	if (c->working_dir && c->working_dir[0] != '/')
 		return err_set(e, EINVAL, "option --workdir: \"%s\" is not an absolute path",
 			       c->working_dir);
@@ -520,7 +522,8 @@ static int check(const struct run_options *o, struct err *e)
 	if (c->hostname && c->uts_mode && strcmp(c->uts_mode, "host") == 0)
 		return err_set(e, EINVAL, "option --hostname: it does not go with --uts host");
 	if (c->log_options.n && c->log_driver && strcmp(c->log_driver, "none") == 0)
-		return err_set(e, EINVAL, "option --log-opt: it does not go with --log-driver none");
+		return err_set(e, EINVAL, "option --log-opt: it does not go with --log-driver "
+			       "none");
 	if (o->detach && o->attach.n)
 		return err_set(e, EINVAL, "option --attach: it does not go with --detach");
 	for (size_t i = 0; i < o->attach.n; i++)

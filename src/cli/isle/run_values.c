@@ -247,7 +247,8 @@ int throttle_parse(const char *s, bool bytes, struct arena *a, struct instance_t
 /* The file is read now, where the user's relative path means something. */
 static int seccomp_profile(const char *path, struct arena *a, const char **ret, struct err *e)
 {
-	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX), compact = BUF_INIT(FILE_BYTES_MAX);
+	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
+	CLEANUP(buf_release) struct buf compact = BUF_INIT(FILE_BYTES_MAX);
 	CLEANUP_JSON json_t *j = NULL;
 	int r = file_read_at(AT_FDCWD, path, &b);
 

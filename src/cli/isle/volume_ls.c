@@ -61,8 +61,8 @@ static json_t *row(json_t *v)
 	json_object_foreach(json_object_get(v, "Labels"), key, value)
 		buf_printf(&labels, "%s%s=%s", labels.len ? "," : "", key,
 			   json_string_value(value));
-	return json_pack("{s:s, s:s, s:s, s:O, s:O, s:s, s:s, s:s}", "Availability", "N/A", "Driver",
-			 "local", "Labels", labels.data ? labels.data : "", "Mountpoint",
+	return json_pack("{s:s, s:s, s:s, s:O, s:O, s:s, s:s, s:s}", "Availability", "N/A",
+			 "Driver", "local", "Labels", labels.data ? labels.data : "", "Mountpoint",
 			 json_object_get(v, "Mountpoint"), "Name", json_object_get(v, "Name"),
 			 "Scope", "local", "Size", "N/A", "Status", "N/A");
 }
