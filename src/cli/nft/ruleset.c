@@ -43,6 +43,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -481,12 +482,10 @@ void ruleset_replace(struct batch *b)
 
 void ruleset_network(struct batch *b, const char *device, bool internal, bool add)
 {
-	char key[32] = "";
-	size_t n = strlen(device);
+	char key[2 * IFNAMSIZ] = "";
 
-	n = n < IFNAMSIZ ? n : IFNAMSIZ - 1;
-	memcpy(key, device, n);
-	memcpy(key + 16, device, n);
+	(void)snprintf(key, IFNAMSIZ, "%s", device);
+	(void)snprintf(key + IFNAMSIZ, IFNAMSIZ, "%s", device);
 	element(b, SET_BRIDGES, key, NULL, add);
 	element(b, SET_SAME, key, NULL, add);
 	if (internal)
