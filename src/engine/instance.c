@@ -148,8 +148,8 @@ int instance_lock(struct engine *eng, struct instance *in, bool wait, struct err
 	if (mkdirat(eng->instancesfd, in->id, 0710) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "make directory %s/instances/%s", eng->root, in->id);
 	snprintf(lock, sizeof(lock), "%.64s/lock", in->id);
-	CLEANUP_FD int fd = openat(eng->instancesfd, lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-				   0600);
+	CLEANUP_FD int fd = openat(eng->instancesfd, lock,
+				   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s/instances/%s", eng->root, lock);
 	while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
@@ -327,7 +327,8 @@ int instance_save(struct engine *eng, struct instance *in, struct err *e)
 			  "wall = ?, config = ?, active = ?, removing = ?, stopped = ? "
 			  "WHERE id = ?", e);
 	if (r == -EEXIST)
-		return err_set(e, EEXIST, "the name \"%s\" is in use by another instance", in->name);
+		return err_set(e, EEXIST, "the name \"%s\" is in use by another instance",
+			       in->name);
 	return r < 0 ? r : r == 0 ? err_set(e, ENOENT, "no such instance: %s", in->name) : 0;
 }
 

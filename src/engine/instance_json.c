@@ -248,7 +248,8 @@ static json_t *ports_to_json(const struct instance_config *c)
 		}
 		if (p->host_port)
 			snprintf(host_port, sizeof(host_port), "%u", p->host_port);
-		json_array_append_new(v, json_pack("{ss ss}", "HostIp", p->host_ip ? p->host_ip : "",
+		json_array_append_new(v, json_pack("{ss ss}", "HostIp",
+						   p->host_ip ? p->host_ip : "",
 						   "HostPort", host_port));
 	}
 	return j;
@@ -259,7 +260,8 @@ static json_t *health_to_json(const struct image_healthcheck *h)
 	if (!h->set)
 		return json_null();
 	return json_pack("{so sI sI sI sI}", "Test", strings_to_json(&h->test),
-			 "Interval", (json_int_t)h->interval_ns, "Timeout", (json_int_t)h->timeout_ns,
+			 "Interval", (json_int_t)h->interval_ns,
+			 "Timeout", (json_int_t)h->timeout_ns,
 			 "StartPeriod", (json_int_t)h->start_period_ns,
 			 "Retries", (json_int_t)h->retries);
 }
@@ -385,7 +387,8 @@ static int read_list(const struct list *l, const json_t *j, struct arena *a,
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		for (size_t k = 0; r == 0 && k < l->n_fields; k++)
-			r = read_value(&l->fields[k], json_array_get(list, i), a, v + i * l->size, e);
+			r = read_value(&l->fields[k], json_array_get(list, i), a,
+				       v + i * l->size, e);
 	*(void **)(void *)((char *)c + l->offset) = v;
 	*(size_t *)(void *)((char *)c + l->offset_n) = n;
 	return r;

@@ -243,7 +243,8 @@ static int await(struct start *s, enum keeper_kind kind, int *ret_exit, struct e
 		return err_set(e, EPIPE, "the keeper of %s died while it started", s->in->name);
 	if (m.kind == KEEPER_FAILED) {
 		*ret_exit = m.exit_code;
-		return err_set(e, m.code > 0 ? m.code : EIO, "%.*s", (int)m.n, m.data ? m.data : "");
+		return err_set(e, m.code > 0 ? m.code : EIO, "%.*s", (int)m.n,
+			       m.data ? m.data : "");
 	}
 	if (m.kind != kind)
 		return err_set(e, EPROTO, "the keeper of %s sent message %d, not %d", s->in->name,

@@ -36,7 +36,7 @@ static const char *const nouns[] = {
 	"ledge", "lighthouse", "lobster", "lugger", "mackerel", "marina", "mast", "moor", "narwhal",
 	"oar", "ocean", "otter", "oyster", "pebble", "pelican", "petrel", "pier", "plover", "port",
 	"puffin", "quay", "raft", "reef", "ridge", "rudder", "sail", "sandbar", "schooner", "seal",
-	"shallows", "shell", "shoal", "shore", "skerry", "skiff", "sloop", "sound", "spray", "spume",
+	"shallows", "shell", "shoal", "shore", "skerry", "skiff", "sloop", "sound", "spray",
 	"starfish", "strait", "surf", "swell", "tern", "tide", "trawler", "urchin", "wave", "wharf",
 	"whale", "yawl",
 };
@@ -80,13 +80,15 @@ int name_make(unsigned tries, struct arena *a, const char **ret, struct err *e)
 	if (tries == 0)
 		*ret = arena_printf(a, "%s_%s", adjective, noun);
 	else
-		*ret = arena_printf(a, "%s_%s%u", adjective, noun, raw[2] % (tries < 3 ? 10 : 10000));
+		*ret = arena_printf(a, "%s_%s%u", adjective, noun,
+				    raw[2] % (tries < 3 ? 10 : 10000));
 	return 0;
 }
 
 int name_check(const char *name, struct err *e)
 {
-	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789";
 	size_t n = strlen(name);
 
 	if (n >= 2 && n <= NAME_BYTES_MAX && strchr(first, name[0])) {

@@ -221,8 +221,8 @@ static int make_namespace(struct err *e)
 	close(ready[1]);
 	waitpid(child, &status, 0);
 	if (r < 0)
-		return err_sys(e, -r, "make a user namespace (isle runs as an ordinary user in one; "
-			       "sysctl user.max_user_namespaces and "
+		return err_sys(e, -r, "make a user namespace (isle runs as an ordinary user in "
+			       "one; sysctl user.max_user_namespaces and "
 			       "kernel.unprivileged_userns_clone have to allow it)");
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return err_set(e, EPERM, "map ids into the user namespace: newuidmap and newgidmap "

@@ -63,18 +63,21 @@ static bool kernel_is(const char *min)
 
 static bool applies(const json_t *rule, uint64_t caps)
 {
-	const json_t *in = json_object_get(rule, "includes"), *ex = json_object_get(rule, "excludes");
+	const json_t *in = json_object_get(rule, "includes");
+	const json_t *ex = json_object_get(rule, "excludes");
+	const json_t *in_arches = json_object_get(in, "arches");
+	const json_t *ex_arches = json_object_get(ex, "arches");
 	const char *min = json_string_value(json_object_get(in, "minKernel"));
 	const char *max = json_string_value(json_object_get(ex, "minKernel"));
 
-	if (json_array_size(json_object_get(ex, "arches")) && has_arch(json_object_get(ex, "arches")))
+	if (has_arch(ex_arches))
 		return false;
 	if (json_array_size(json_object_get(ex, "caps")) &&
 	    has_cap(json_object_get(ex, "caps"), caps, false))
 		return false;
 	if (max && kernel_is(max))
 		return false;
-	if (json_array_size(json_object_get(in, "arches")) && !has_arch(json_object_get(in, "arches")))
+	if (json_array_size(in_arches) && !has_arch(in_arches))
 		return false;
 	if (!has_cap(json_object_get(in, "caps"), caps, true))
 		return false;
@@ -85,7 +88,8 @@ static void put_architectures(struct json_writer *w, const json_t *map)
 {
 	json_open(w, "architectures", '[');
 	for (size_t i = 0; i < json_array_size(map); i++) {
-		const json_t *m = json_array_get(map, i), *sub = json_object_get(m, "subArchitectures");
+		const json_t *m = json_array_get(map, i);
+		const json_t *sub = json_object_get(m, "subArchitectures");
 		const char *arch = json_string_value(json_object_get(m, "architecture"));
 
 		if (!arch || strcmp(arch, ARCH) != 0)
@@ -143,7 +147,8 @@ int seccomp_put_profile(struct json_writer *w, const char *name, const char *tex
 	if (r < 0)
 		return r;
 	if (!json_is_string(json_object_get(j, "defaultAction")))
-		return err_set(e, EINVAL, "%s: no \"defaultAction\": is it a seccomp profile?", name);
+		return err_set(e, EINVAL, "%s: no \"defaultAction\": is it a seccomp profile?",
+			       name);
 	const json_t *map = json_object_get(j, "archMap"), *rules = json_object_get(j, "syscalls");
 	json_open(w, "seccomp", '{');
 	for (size_t i = 0; i < ARRAY_LEN(keep); i++)

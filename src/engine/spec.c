@@ -105,8 +105,8 @@ static int put_args(struct spec *s, struct err *e)
 	const struct instance_config *c = s->c;
 
 	if (c->entrypoint.n + c->cmd.n == 0)
-		return err_set(e, EINVAL, "no command specified: the image %s names none, so one has "
-			       "to be given after it", c->image ? c->image : "");
+		return err_set(e, EINVAL, "no command specified: the image %s names none, so one "
+			       "has to be given after it", c->image ? c->image : "");
 	json_open(&s->w, "args", '[');
 	if (c->init) {
 		json_put_string(&s->w, NULL, "/dev/init");
@@ -179,8 +179,9 @@ static void put_user(struct spec *s)
 	json_put_int(&s->w, "uid", s->uid);
 	json_put_int(&s->w, "gid", s->gid);
 	json_open(&s->w, "additionalGids", '[');
-	/* Docker names the primary group here as well; "id" then shows it first. */
-	json_put_int(&s->w, NULL, s->gid);
+	/* Docker names the primary group here as well.  An ordinary user may not set any. */
+	if (!s->eng->rootless || s->n_groups > 0)
+		json_put_int(&s->w, NULL, s->gid);
 	for (size_t i = 0; i < s->n_groups; i++)
 		json_put_int(&s->w, NULL, s->groups[i]);
 	json_close(&s->w, ']');

@@ -63,7 +63,8 @@ static int add_device(struct spec *s, struct devices *d, const char *host, const
 	if (S_ISDIR(st.st_mode))
 		return add_directory(s, d, host, path, permissions, level, e);
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(e, EINVAL, "%s is no device: to share a file, mount it with -v", host);
+		return err_set(e, EINVAL, "%s is no device: to share a file, mount it with -v",
+			       host);
 	if (d->n == DEVICES_MAX)
 		return err_set(e, E2BIG, "more than %d devices", DEVICES_MAX);
 	d->v[d->n++] = (struct device){ host, path, permissions, st };

@@ -122,8 +122,8 @@ static int find_group(struct spec *s, const char *what, uint32_t *ret, struct er
 			r = 0;
 	buf_release(&l.b);
 	if (r == -ENOENT && !is_number(what, ret))
-		return err_set(e, EINVAL, "no group %.80s in the image's /etc/group: give a number, "
-			       "or another name", what);
+		return err_set(e, EINVAL, "no group %.80s in the image's /etc/group: give a "
+			       "number, or another name", what);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -164,8 +164,8 @@ int spec_resolve_user(struct spec *s, struct err *e)
 	if (found < 0)
 		return found;
 	if (!found && !is_number(*user ? user : "0", &s->uid))
-		return err_set(e, EINVAL, "no user %.80s in the image's /etc/passwd: give a number, "
-			       "or another name", user);
+		return err_set(e, EINVAL, "no user %.80s in the image's /etc/passwd: give a "
+			       "number, or another name", user);
 	if (group && *group) {
 		r = find_group(s, group, &s->gid, e);
 		if (r < 0)

@@ -1,4 +1,4 @@
-/* test_instance.c - engine/: isle.conf, names, an instance's configuration as JSON, and the table */
+/* test_instance.c - isle.conf, names, an instance's configuration as JSON, the table */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +83,8 @@ static void config_values(void **state)
 static void config_mistakes(void **state)
 {
 	static const struct { const char *text, *said; } cases[] = {
-		{ "bridge = a\nbrigde = b\n", "isle.conf:2: no key \"brigde\": did you mean \"bridge\"?" },
+		{ "bridge = a\nbrigde = b\n",
+		  "isle.conf:2: no key \"brigde\": did you mean \"bridge\"?" },
 		{ "zzzzzzzz = b\n", "known are bridge" },
 		{ "stop-timeout = soon\n", "stop-timeout = soon: expected seconds" },
 		{ "stop-timeout = -1\n", "expected seconds" },

@@ -145,8 +145,13 @@ static void docker_defaults(void **state)
 
 static void users(void **state)
 {
-	static const struct { const char *user, *home; uint32_t uid, gid; size_t groups; } cases[] = {
-		{ "bob", "HOME=/home/bob", 1000, 100, 2 }, { "1000", "HOME=/home/bob", 1000, 100, 2 },
+	static const struct {
+		const char *user, *home;
+		uint32_t uid, gid;
+		size_t groups;
+	} cases[] = {
+		{ "bob", "HOME=/home/bob", 1000, 100, 2 },
+		{ "1000", "HOME=/home/bob", 1000, 100, 2 },
 		{ "bob:audio", "HOME=/home/bob", 1000, 29, 1 }, { "7:8", "HOME=/", 7, 8, 1 },
 		{ ":10", "HOME=/root", 0, 10, 1 },
 	};
@@ -351,10 +356,14 @@ static void seccomp_profiles(void **state)
 		"{\"architecture\":\"SCMP_ARCH_X86_64\",\"subArchitectures\":[\"SCMP_ARCH_X86\"]},"
 		"{\"architecture\":\"SCMP_ARCH_S390X\"}],\"syscalls\":["
 		"{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\"},"
-		"{\"names\":[\"bpf\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_BPF\"]}},"
-		"{\"names\":[\"ptrace\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"minKernel\":\"4.8\"}},"
-		"{\"names\":[\"tee\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"arches\":[\"s390x\"]}},"
-		"{\"name\":\"write\",\"action\":\"SCMP_ACT_ALLOW\",\"excludes\":{\"caps\":[\"CAP_KILL\"]}}]}";
+		"{\"names\":[\"bpf\"],\"action\":\"SCMP_ACT_ALLOW\","
+		"\"includes\":{\"caps\":[\"CAP_BPF\"]}},"
+		"{\"names\":[\"ptrace\"],\"action\":\"SCMP_ACT_ALLOW\","
+		"\"includes\":{\"minKernel\":\"4.8\"}},"
+		"{\"names\":[\"tee\"],\"action\":\"SCMP_ACT_ALLOW\","
+		"\"includes\":{\"arches\":[\"s390x\"]}},"
+		"{\"name\":\"write\",\"action\":\"SCMP_ACT_ALLOW\","
+		"\"excludes\":{\"caps\":[\"CAP_KILL\"]}}]}";
 	struct err e;
 
 	(void)state;

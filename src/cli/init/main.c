@@ -1,5 +1,5 @@
 /*
- * isle-pid1 - process 1 of an instance run with --init.
+ * cli/init/main.c - isle-pid1, process 1 of an instance run with --init.
  *
  *	isle-pid1 -- PROGRAM [ARG...]
  *
