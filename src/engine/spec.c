@@ -2,9 +2,8 @@
  * engine/spec.c - an instance's config.json, with Docker's defaults; see life.h.
  *
  * Made anew at every start: devices, addresses and the instances whose namespaces are joined
- * may have changed.  The document has no network namespace: the keeper is in the
- * instance's, and what it makes is born there (and so net.* sysctls are not here but written
- * when that namespace is made, engine/life_start.c).
+ * may have changed.  The network namespace is the keeper's, which is born into it; net.*
+ * sysctls are not here but written when that namespace is made, engine/life_start.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -316,6 +315,9 @@ static int put_namespaces(struct spec *s, struct err *e)
 		r = put_mode(s, "uts", "--uts", c->uts_mode, e);
 	if (own_cgroup)
 		put_namespace(s, "cgroup", NULL);
+	/* The keeper's, which makes the wall: named, so that exec enters it too. */
+	if (!mode_is(c->network_mode, "host"))
+		put_namespace(s, "network", "/proc/self/ns/net");
 	json_close(&s->w, ']');
 	return r;
 }
