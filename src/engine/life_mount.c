@@ -132,7 +132,7 @@ int life_mount(struct engine *eng, const struct instance *in, bool read_only, st
 	CLEANUP_FREE char *upper = instance_path(eng, in->id, "upper");
 	CLEANUP_FREE char *work = instance_path(eng, in->id, "work");
 	struct arena a = { 0 };
-	struct oci_strv lower;
+	struct oci_strv lower = { 0 };
 
 	int r = life_make_dirs(eng, in, e);
 	if (r == 0)

@@ -200,8 +200,10 @@ int nlreq_talk(int fd, struct nlreq *q)
 		     h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type != NLMSG_ERROR)
 				continue;
-			int r = error_of(h, result < 0 ? (char[1]){ 0 } : q->text,
-					 result < 0 ? 1 : sizeof(q->text));
+			char unused[1];
+			/* The first failure is the one that is told. */
+			int r = result < 0 ? error_of(h, unused, sizeof(unused)) :
+					     error_of(h, q->text, sizeof(q->text));
 			seen++;
 			if (r < 0 && result == 0) {
 				result = r;

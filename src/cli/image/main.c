@@ -90,6 +90,7 @@ static int run_with_store(const struct image_verb *v, const struct engine_option
 		return r;
 	c->store = &eng.store;
 	r = v->run(c, e);
+	c->store = NULL;
 	engine_close(&eng);
 	return r;
 }

@@ -45,7 +45,8 @@ static int describe_instance(struct isle_call *c, const char *name, json_t **ret
 	if (!in.image_id || image_find(&c->eng->store, in.image_id, &a, &image, NULL) < 0)
 		image.size_bytes = 0;
 	json_object_set_new(*ret, "SizeRw", json_integer((json_int_t)own));
-	json_object_set_new(*ret, "SizeRootFs", json_integer((json_int_t)(own + image.size_bytes)));
+	json_int_t all = (json_int_t)own + (json_int_t)image.size_bytes;
+	json_object_set_new(*ret, "SizeRootFs", json_integer(all));
 	return 0;
 }
 

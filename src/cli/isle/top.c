@@ -219,7 +219,7 @@ static int top(struct isle_call *c, struct err *e)
 {
 	struct instance in CLEANUP_INSTANCE = { .lockfd = -1 };
 	CLEANUP_FREE pid_t *pids = NULL;
-	const struct wall *wall;
+	const struct wall *wall = NULL;
 	size_t n = 0;
 
 	int r = instance_find(c->eng, c->argv[0], false, &in, e);
