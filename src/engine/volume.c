@@ -182,7 +182,8 @@ int volume_unhold(struct engine *eng, const char *instance, bool anonymous, stru
 			    "WHERE instance = ? AND anonymous", instance, &names, e);
 
 	if (r >= 0)
-		r = db_run(eng->db, e, "DELETE FROM volume_users WHERE instance = ?", "s", instance);
+		r = db_run(eng->db, e, "DELETE FROM volume_users WHERE instance = ?", "s",
+			   instance);
 	if (r < 0 || !anonymous)
 		return r < 0 ? r : 0;
 	json_array_foreach(names, i, name) {
@@ -273,8 +274,9 @@ static json_t *describe(struct engine *eng, struct db_stmt *q)
 int volume_inspect(struct engine *eng, const char *name, json_t **ret, struct err *e)
 {
 	CLEANUP_STMT struct db_stmt *q = NULL;
-	int r = db_query(eng->db, &q, e, "SELECT name, created, anonymous, labels, (SELECT COUNT(*) "
-			 "FROM volume_users WHERE volume = name) FROM volumes WHERE NOT removing "
+	int r = db_query(eng->db, &q, e,
+			 "SELECT name, created, anonymous, labels, (SELECT COUNT(*) FROM "
+			 "volume_users WHERE volume = name) FROM volumes WHERE NOT removing "
 			 "AND (? IS NULL OR name = ?) ORDER BY name", "ss", name, name);
 
 	if (r == 0 && name)
