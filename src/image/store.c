@@ -249,6 +249,24 @@ int image_list(const struct store *s, struct arena *a, struct image **ret, size_
 	return 0;
 }
 
+int image_layer_sizes(const struct store *s, const struct image *i, struct arena *a,
+		      uint64_t **ret, struct err *e)
+{
+	uint64_t *sizes = arena_calloc(a, i->n_layers + 1, sizeof(*sizes));
+	int r = 0;
+
+	for (size_t k = 0; r >= 0 && k < i->n_layers; k++) {
+		CLEANUP_STMT struct db_stmt *q = NULL;
+
+		r = db_query(s->db, &q, e, "SELECT size FROM layer WHERE diff_id = ?", "s",
+			     i->diff_ids[k]);
+		if (r > 0)
+			sizes[k] = (uint64_t)db_int(q, 0);
+	}
+	*ret = sizes;
+	return r < 0 ? r : 0;
+}
+
 /* ---- finding ----------------------------------------------------------------- */
 
 /* 1 found, 0 not. */

@@ -77,6 +77,10 @@ MUST_CHECK int image_list(const struct store *s, struct arena *a, struct image *
 MUST_CHECK int image_find_name(const struct store *s, const char *name, struct arena *a,
 			       struct image *ret, struct err *e);
 
+/* Unpacked bytes of each layer; an array in a, as many as layers. */
+MUST_CHECK int image_layer_sizes(const struct store *s, const struct image *i, struct arena *a,
+				 uint64_t **ret, struct err *e);
+
 /*
  * Note, in the caller's transaction, that user (an instance's ID) stands on image's layers
  * until image_unhold(): they are not swept, and removal without force is refused.

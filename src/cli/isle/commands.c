@@ -14,6 +14,12 @@ static const struct command *const instances[] = {
 	&command_port, &command_stats, &command_update, &command_container_prune,
 };
 
+static const struct command *const images[] = {
+	&command_images, &command_pull, &command_push, &command_rmi, &command_tag,
+	&command_image_inspect, &command_history, &command_save, &command_load,
+	&command_import, &command_image_prune, &command_login, &command_logout,
+};
+
 static const struct command *const networks[] = {
 	&command_network_create, &command_network_ls, &command_network_inspect,
 	&command_network_rm, &command_network_connect, &command_network_disconnect,
@@ -35,6 +41,7 @@ static const struct command *const host[] = {
 
 const struct command_topic command_topics[] = {
 	TOPIC("Instances", instances),
+	TOPIC("Images", images),
 	TOPIC("Networks", networks),
 	TOPIC("Volumes", volumes),
 	TOPIC("The host", host),

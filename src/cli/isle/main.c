@@ -108,6 +108,8 @@ static int run_command(const struct command *c, const struct globals *g, int arg
 	int r;
 
 	*ret_status = 0;
+	/* What options_parse() took out stands behind the words it left. */
+	argv[argc] = NULL;
 	if (c->program)
 		r = program_become_image(&g->engine, c->name, argv, e);
 	else
