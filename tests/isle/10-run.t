@@ -32,8 +32,8 @@ t_stdin_is_closed_without_i() {
 }
 
 t_environment_user_and_directory() {
-	printf 'A=of file\n# no\nB=of file\n' >env
-	B=unused irun --env-file env -e B=given -e FROM_IMAGE $BUSYBOX sh -c 'echo "$A,$B,$FROM_IMAGE"'
+	printf 'A=of file\n# no\nB=of file\n' >env.list
+	B=unused irun --env-file env.list -e B=given -e FROM_IMAGE $BUSYBOX sh -c 'echo "$A,$B,$FROM_IMAGE"'
 	is "$out" "of file,given,"
 	irun -u ann -w /tmp $BUSYBOX sh -c 'echo $(id -u) $PWD $HOME'
 	is "$out" "1000 /tmp /home/ann"
@@ -58,7 +58,7 @@ t_limits_reach_the_program() {
 t_files() {
 	mkdir dir
 	echo here >dir/f
-	cd dir
+	cd dir || fail "no dir"
 	irun -v ./:/m:ro --tmpfs /x:size=1m $BUSYBOX sh -c 'cat /m/f; touch /m/g 2>&1; df -k /x | tail -1 | grep -o "1024 " | head -1'
 	has "$out" here
 	has "$out" "Read-only file system"

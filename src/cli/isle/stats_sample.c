@@ -106,7 +106,7 @@ void stats_sample_take(struct engine *eng, const struct instance *in, struct sta
 static json_t *pair(char *a, char *b)
 {
 	CLEANUP_FREE char *first = a, *second = b;
-	CLEANUP_FREE char *both = xasprintf("%s / %s", a, b);
+	CLEANUP_FREE char *both = xasprintf("%s / %s", first, second);
 
 	return json_string(both);
 }
