@@ -63,7 +63,7 @@ static int await_keeper(struct engine *eng, const struct instance *in, int64_t t
 static int await_exit(int sock, int timeout_ms, int *ret_code, struct err *e)
 {
 	CLEANUP_FREE unsigned char *buf = xmalloc(KEEPER_PACKET_MAX + 1);
-	struct keeper_message m;
+	struct keeper_message m = { 0 };
 
 	for (;;) {
 		struct pollfd p = { .fd = sock, .events = POLLIN };

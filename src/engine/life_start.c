@@ -77,9 +77,10 @@ static int plan_networks(struct start *s, struct err *e)
 	const struct instance_network *v = c->n_networks ? c->networks : &mode;
 	struct net_port *ports;
 	size_t n_ports = all_ports(c, &s->in->arena, &ports);
+	size_t n = c->n_networks ? c->n_networks : 1;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < (c->n_networks ? c->n_networks : 1); i++) {
+	for (size_t i = 0; r == 0 && i < n; i++) {
 		struct net_endpoint ep = {
 			.network = strcmp(v[i].name, "default") == 0 ? NET_DEFAULT : v[i].name,
 			.instance = s->in->id, .name = s->in->name, .hostname = c->hostname,
@@ -129,7 +130,7 @@ static int write_sysctl(const char *key, const char *value)
 {
 	char path[300];
 
-	memcpy(path, "/proc/sys/", 10);
+	snprintf(path, sizeof(path), "/proc/sys/");
 	int r = oci_sysctl_path(key, path + 10, sizeof(path) - 10);
 	return r < 0 ? r : file_write_at(AT_FDCWD, path, value);
 }
@@ -234,7 +235,7 @@ static int start_keeper(struct start *s, struct err *e)
 static int await(struct start *s, enum keeper_kind kind, int *ret_exit, struct err *e)
 {
 	CLEANUP_FREE unsigned char *buf = xmalloc(KEEPER_PACKET_MAX + 1);
-	struct keeper_message m;
+	struct keeper_message m = { 0 };
 
 	int r = keeper_recv(s->sock, buf, &m, 0);
 	if (r < 0)
