@@ -62,8 +62,8 @@ static int read_names(const char *option, const struct oci_strv *v, uint64_t *re
 int capabilities_resolve(bool privileged, const struct oci_strv *add, const struct oci_strv *drop,
 			 uint64_t *ret, struct err *e)
 {
-	uint64_t added, dropped, mask;
-	bool add_all, drop_all;
+	uint64_t added = 0, dropped = 0, mask;
+	bool add_all = false, drop_all = false;
 
 	int r = read_names("--cap-add", add, &added, &add_all, e);
 	if (r == 0)
