@@ -145,7 +145,7 @@ static int login(struct image_call *c, struct err *e)
 {
 	CLEANUP(arena_release) struct arena a = { 0 };
 	struct auth_credentials cred = { 0 };
-	const char *host, *where = NULL;
+	const char *host = NULL, *where = NULL;
 	int r = decide_host(c, &a, &host, e);
 
 	if (r == 0)
