@@ -132,7 +132,8 @@ static void docker_defaults(void **state)
 	assert_true(has(&s.process->env, "HOSTNAME=h"));
 	assert_false(has(&s.process->env, "TERM=xterm"));
 	assert_string_equal(s.os.cgroups_path, "/isle/0123456789abcdef");
-	assert_null(oci_ns_find(&s, OCI_NS_NETWORK));
+	/* The keeper's own, which is the instance's. */
+	assert_string_equal(oci_ns_find(&s, OCI_NS_NETWORK)->path, "/proc/self/ns/net");
 	assert_non_null(oci_ns_find(&s, OCI_NS_PID));
 	assert_non_null(s.os.seccomp);
 	assert_string_equal(s.os.seccomp->default_action, "SCMP_ACT_ERRNO");
