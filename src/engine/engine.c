@@ -204,6 +204,8 @@ static void fill_areas(struct engine *eng)
 		.db = eng->db, .root = eng->root, .run_dir = eng->net_dir,
 		.nft_helper = eng->nft_program ? eng->nft_program : "isle-nft",
 		.bridge = eng->config.bridge, .rootless = eng->rootless,
+		.subnet4 = *eng->config.subnet4 ? eng->config.subnet4 : NULL,
+		.subnet6 = *eng->config.subnet6 ? eng->config.subnet6 : NULL,
 	};
 	eng->host = (struct wall_host){
 		.state_dir = eng->state_dir,

@@ -156,7 +156,7 @@ static void put_rule(struct json_writer *w, bool allow, const char *type, int64_
 static int put_text_rule(struct spec *s, const char *text, struct err *e)
 {
 	char type, numbers[2][16] = { "", "" }, access[4] = "";
-	int64_t nr[2];
+	int64_t nr[2] = { -1, -1 };
 
 	if (sscanf(text, "%c %15[0-9*]:%15[0-9*] %3[rwm]", &type, numbers[0], numbers[1],
 		   access) != 4 || !strchr("acb", type))

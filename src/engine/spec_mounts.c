@@ -152,14 +152,17 @@ static size_t depth(const char *path)
 	return n;
 }
 
+struct place {
+	size_t depth, i;                /* of mounts[i].target */
+};
+
 static int by_depth(const void *a, const void *b)
 {
-	const struct instance_mount *x = *(const struct instance_mount *const *)a;
-	const struct instance_mount *y = *(const struct instance_mount *const *)b;
-	size_t dx = depth(x->target), dy = depth(y->target);
+	const struct place *x = a, *y = b;
 
 	/* Among equals, the order they were given in: qsort() keeps none of its own. */
-	return dx != dy ? (dx > dy) - (dx < dy) : (x > y) - (x < y);
+	return x->depth != y->depth ? (x->depth > y->depth) - (x->depth < y->depth) :
+				      (x->i > y->i) - (x->i < y->i);
 }
 
 static void put_tmpfs(struct spec *s, const struct instance_mount *m)
@@ -205,17 +208,16 @@ int spec_put_mounts(struct spec *s, struct err *e)
 
 	if (c->n_mounts > MOUNTS_MAX)
 		return err_set(e, E2BIG, "more than %d mounts", MOUNTS_MAX);
-	const struct instance_mount **sorted = arena_calloc(&s->arena, c->n_mounts + 1,
-							    sizeof(*sorted));
+	struct place *sorted = arena_calloc(&s->arena, c->n_mounts + 1, sizeof(*sorted));
 	for (size_t i = 0; i < c->n_mounts; i++)
-		sorted[i] = &c->mounts[i];
+		sorted[i] = (struct place){ .depth = depth(c->mounts[i].target), .i = i };
 	qsort(sorted, c->n_mounts, sizeof(*sorted), by_depth);
 	json_open(&s->w, "mounts", '[');
 	int r = put_defaults(s, e);
 	if (r == 0)
 		r = put_own_files(s, e);
 	for (size_t i = 0; r == 0 && i < c->n_mounts; i++)
-		r = put_users(s, sorted[i], e);
+		r = put_users(s, &c->mounts[sorted[i].i], e);
 	if (r == 0 && c->init) {
 		CLEANUP_FREE char *init = NULL;
 
