@@ -18,7 +18,8 @@
 #define PROGRAM "isle"
 
 static const struct image_verb *const verbs[] = {
-	&verb_import, &verb_load, &verb_login, &verb_logout, &verb_pull, &verb_push, &verb_save,
+	&verb_commit, &verb_import, &verb_load, &verb_login, &verb_logout, &verb_pull, &verb_push,
+	&verb_save,
 };
 
 #define AT(member) offsetof(struct engine_options, member)

@@ -34,5 +34,5 @@ struct image_verb {
 	int (*run)(struct image_call *c, struct err *e);
 };
 
-extern const struct image_verb verb_import, verb_load, verb_login, verb_logout, verb_pull,
-	verb_push, verb_save;
+extern const struct image_verb verb_commit, verb_import, verb_load, verb_login, verb_logout,
+	verb_pull, verb_push, verb_save;

@@ -8,7 +8,7 @@
 
 static const struct command *const instances[] = {
 	&command_run, &command_create, &command_start, &command_exec, &command_attach,
-	&command_logs, &command_top, &command_diff, &command_cp, &command_export,
+	&command_logs, &command_top, &command_diff, &command_cp, &command_export, &command_commit,
 	&command_stop, &command_restart, &command_kill, &command_rm, &command_pause,
 	&command_unpause, &command_wait, &command_rename, &command_ps, &command_inspect,
 	&command_port, &command_stats, &command_update, &command_container_prune,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/isle/command.h"
 #include "cli/isle/disk_use.h"
+#include "cli/isle/image_row.h"
 #include "cli/isle/output.h"
 #include "cli/values.h"
 #include "engine/instance.h"
@@ -50,6 +51,11 @@ static int describe_instance(struct isle_call *c, const char *name, json_t **ret
 	return 0;
 }
 
+static int describe_image(struct isle_call *c, const char *name, json_t **ret, struct err *e)
+{
+	return image_describe(c->eng, name, ret, e);
+}
+
 static int describe_network(struct isle_call *c, const char *name, json_t **ret, struct err *e)
 {
 	return net_network_inspect(&c->eng->net, name, ret, e);
@@ -60,10 +66,10 @@ static int describe_volume(struct isle_call *c, const char *name, json_t **ret, 
 	return volume_inspect(c->eng, name, ret, e);
 }
 
-static const char *const type_names[] = { "container", "network", "volume" };
+static const char *const type_names[] = { "container", "image", "network", "volume" };
 static int (*const types[])(struct isle_call *c, const char *name, json_t **ret,
 			    struct err *e) = {
-	describe_instance, describe_network, describe_volume,
+	describe_instance, describe_image, describe_network, describe_volume,
 };
 
 /* type < 0: the first kind that has one of that name. */
