@@ -17,7 +17,6 @@
 #include "base/mem.h"
 #include "image/archive_impl.h"
 #include "image/decompress.h"
-#include "image/digest.h"
 #include "image/store_rows.h"
 
 #define IMAGES_MAX 1000
@@ -51,25 +50,6 @@ static void put_descriptor(struct json_writer *w, const char *key, const char *t
 	json_close(w, '}');
 }
 
-/* The config as a blob, whatever its name was. */
-static int take_config(struct images_load *l, const char *path, char digest[DIGEST_TEXT_MAX],
-		       uint64_t *ret_size, struct err *e)
-{
-	const struct images_file *f = images_file(l, path);
-
-	if (!f)
-		return err_set(e, ENOENT, "%s: manifest.json names the config %s, which is not "
-			       "there", l->name, path);
-	if (f->digest) {
-		memcpy(digest, f->digest, strlen(f->digest) + 1);
-		*ret_size = f->size_bytes;
-		return 0;
-	}
-	digest_of(f->text, f->len, digest);
-	*ret_size = f->len;
-	return ingest_bytes(&l->in, digest, f->text, f->len, e);
-}
-
 static int put_layers(struct images_load *l, const struct json_node *layers,
 		      struct json_writer *w, struct err *e)
 {
@@ -92,13 +72,12 @@ static int put_layers(struct images_load *l, const struct json_node *layers,
 	return r;
 }
 
-/* Full names; 1 when picked, or nothing was to be picked. */
-static int read_names(const struct images_load *l, const struct json_node *tags,
-		      struct oci_strv *ret)
+static void read_names(const struct images_load *l, const struct json_node *tags,
+		       struct oci_strv *ret)
 {
-	bool picked = !l->o->pick;
-
-	for (const struct json_node *c = tags ? tags->first : NULL; c; c = c->next) {
+	if (!tags || tags->kind != JSON_KIND_LIST)
+		return;
+	for (const struct json_node *c = tags->first; c; c = c->next) {
 		struct err ignored = { 0 };
 		struct reference ref;
 
@@ -108,45 +87,35 @@ static int read_names(const struct images_load *l, const struct json_node *tags,
 			continue;
 		if (!ref.tag && !ref.digest)
 			ref.tag = "latest";
-		const char *name = reference_format(&ref, l->a);
-		picked = picked || strcmp(l->o->pick, name) == 0;
-		strv_add(l->a, ret, name);
+		strv_add(l->a, ret, reference_format(&ref, l->a));
 	}
-	return picked;
 }
 
-static int load_one(struct images_load *l, const struct json_node *v, struct err *e)
+static int read_one(struct images_load *l, const struct json_node *v, struct err *e)
 {
 	const struct json_node *config = json_tree_member(v, "Config");
 	const struct json_node *layers = json_tree_member(v, "Layers");
-	const struct json_node *tags = json_tree_member(v, "RepoTags");
-	CLEANUP(buf_release) struct buf b = BUF_INIT(STORE_DOCUMENT_MAX);
-	struct json_writer w = { .b = &b };
-	char digest[DIGEST_TEXT_MAX];
-	struct oci_strv names = { 0 };
-	uint64_t size = 0;
+	struct images_docker *d = &l->docker[l->n_docker];
 
 	if (!config || config->kind != JSON_KIND_STRING || !layers ||
 	    layers->kind != JSON_KIND_LIST || layers->n > LAYERS_MAX)
 		return err_set(e, EINVAL, "%s: manifest.json:%u: expected \"Config\" and at most "
 			       "%d \"Layers\"", l->name, v->line, LAYERS_MAX);
-	if (tags && tags->kind != JSON_KIND_LIST)
-		tags = NULL;
-	if (!read_names(l, tags, &names))
-		return 0;
-	int r = take_config(l, config->s, digest, &size, e);
-	if (r < 0)
-		return r;
-	json_open(&w, NULL, '{');
-	json_put_int(&w, "schemaVersion", 2);
-	json_put_string(&w, "mediaType", IMAGE_TYPE_MANIFEST);
-	put_descriptor(&w, "config", IMAGE_TYPE_CONFIG, digest, size);
-	r = put_layers(l, layers, &w, e);
-	json_close(&w, '}');
-	return r < 0 ? r : images_bring(l, b.data, b.len, &names, e);
+	d->layers = layers;
+	d->config = images_file(l, config->s);
+	if (!d->config)
+		return err_set(e, ENOENT, "%s: manifest.json names the config %s, which is not "
+			       "there", l->name, config->s);
+	if (d->config->digest)
+		memcpy(d->config_digest, d->config->digest, strlen(d->config->digest) + 1);
+	else
+		store_digest(NULL, d->config->text, d->config->len, d->config_digest);
+	read_names(l, json_tree_member(v, "RepoTags"), &d->names);
+	l->n_docker++;
+	return 0;
 }
 
-int images_load_docker(struct images_load *l, const char *text, size_t n, struct err *e)
+int images_read_docker(struct images_load *l, const char *text, size_t n, struct err *e)
 {
 	const struct json_node *root;
 	int r = json_tree_parse(arena_printf(l->a, "%s: manifest.json", l->name), text, n, l->a,
@@ -157,7 +126,39 @@ int images_load_docker(struct images_load *l, const char *text, size_t n, struct
 	if (root->kind != JSON_KIND_LIST || root->n > IMAGES_MAX)
 		return err_set(e, EINVAL, "%s: manifest.json: expected a list of at most %d "
 			       "images", l->name, IMAGES_MAX);
+	l->docker = arena_calloc(l->a, root->n + 1u, sizeof(*l->docker));
 	for (const struct json_node *c = root->first; r == 0 && c; c = c->next)
-		r = load_one(l, c, e);
+		r = read_one(l, c, e);
+	return r;
+}
+
+static int load_one(struct images_load *l, const struct images_docker *d, struct err *e)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(STORE_DOCUMENT_MAX);
+	struct json_writer w = { .b = &b };
+	uint64_t size = d->config->size_bytes;
+	int r = 0;
+
+	if (d->config->text) {
+		size = d->config->len;
+		r = ingest_bytes(&l->in, d->config_digest, d->config->text, size, e);
+	}
+	if (r < 0)
+		return r;
+	json_open(&w, NULL, '{');
+	json_put_int(&w, "schemaVersion", 2);
+	json_put_string(&w, "mediaType", IMAGE_TYPE_MANIFEST);
+	put_descriptor(&w, "config", IMAGE_TYPE_CONFIG, d->config_digest, size);
+	r = put_layers(l, d->layers, &w, e);
+	json_close(&w, '}');
+	return r < 0 ? r : images_bring(l, b.data, b.len, &d->names, e);
+}
+
+int images_load_docker(struct images_load *l, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->n_docker; i++)
+		r = load_one(l, &l->docker[i], e);
 	return r;
 }

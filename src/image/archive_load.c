@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "image/archive_impl.h"
 #include "image/digest.h"
@@ -152,6 +153,40 @@ static int bring_layer(struct images_load *l, const struct image_descriptor *d,
 	return ingest_layer_commit(&layer, diff_id, e);
 }
 
+/* Docker's table has the names as they were typed; an entry of an index knows its own. */
+static const struct oci_strv *docker_names(const struct images_load *l, const char *id)
+{
+	for (size_t i = 0; i < l->n_docker; i++)
+		if (strcmp(l->docker[i].config_digest, id) == 0)
+			return &l->docker[i].names;
+	return NULL;
+}
+
+static bool is_new(const struct images_load *l, const char *id)
+{
+	for (size_t i = 0; i < l->n_images; i++)
+		if (strcmp(l->images[i].id, id) == 0)
+			return false;
+	return true;
+}
+
+/* "NAME", "NAME:TAG" or a tag alone. */
+static bool is_picked(const struct images_load *l, const struct oci_strv *names)
+{
+	const char *pick = l->o->pick;
+
+	for (size_t i = 0; pick && i < names->n; i++) {
+		const char *name = names->v[i], *tag = strrchr(name, ':');
+		size_t n = tag ? (size_t)(tag - name) : strlen(name);
+
+		if (strcmp(name, pick) == 0 || (tag && strcmp(tag + 1, pick) == 0) ||
+		    (strncmp(name, pick, n) == 0 && !pick[n] && tag &&
+		     strcmp(tag, ":latest") == 0))
+			return true;
+	}
+	return !pick;
+}
+
 static void note(struct images_load *l, const char *id, const char *const *names, size_t n)
 {
 	struct images_image *v = arena_calloc(l->a, l->n_images + 1, sizeof(*v));
@@ -170,8 +205,17 @@ int images_bring(struct images_load *l, const char *manifest, size_t manifest_le
 	struct ingest_image in = { .manifest = manifest, .manifest_len = manifest_len };
 
 	int r = image_manifest_parse(l->name, manifest, manifest_len, l->a, &m, e);
-	if (r == 0)
-		r = blob_text(l, &m.config, &in.config, &in.config_len, e);
+	if (r < 0)
+		return r;
+	const struct oci_strv *typed = docker_names(l, m.config.digest);
+	if (typed) {
+		names = typed;
+		if (!is_new(l, m.config.digest))
+			return 0;
+	}
+	if (!is_picked(l, names))
+		return 0;
+	r = blob_text(l, &m.config, &in.config, &in.config_len, e);
 	if (r == 0)
 		r = image_config_parse(m.config.digest, in.config, in.config_len, l->a, &config, e);
 	if (r < 0)
@@ -265,14 +309,6 @@ static int bring_entry(struct images_load *l, const struct image_descriptor *d,
 	return r < 0 ? r : images_bring(l, text, n, names, e);
 }
 
-static bool is_picked(const struct images_load *l, const struct image_descriptor *d,
-		      const char *name)
-{
-	const char *pick = l->o->pick, *ref = annotation(d, REF_ANNOTATION);
-
-	return !pick || (ref && strcmp(pick, ref) == 0) || (name && strcmp(pick, name) == 0);
-}
-
 static bool no_image(const struct image_descriptor *d)
 {
 	/* Attestations that build tools put beside their images. */
@@ -298,7 +334,7 @@ static int bring_index(struct images_load *l, const struct image_index *index, s
 		const char *name = entry_name(l, d);
 		struct oci_strv names = { 0 };
 
-		if (no_image(d) || !is_picked(l, d, name))
+		if (no_image(d))
 			continue;
 		if (name)
 			strv_add(l->a, &names, name);
@@ -315,19 +351,34 @@ static int bring_all(struct images_load *l, struct err *e)
 	const char *text;
 	size_t n;
 
-	/* Docker's table first: it has the names as they were typed. */
-	int r = l->layout < 0 ? images_document(l, "manifest.json", &text, &n, e) : 0;
-	if (r > 0)
-		return images_load_docker(l, text, n, e);
-	if (r == 0)
-		r = images_document(l, "index.json", &text, &n, e);
-	if (r == 0)
+	int docker = l->layout < 0 ? images_document(l, "manifest.json", &text, &n, e) : 0;
+	int r = docker > 0 ? images_read_docker(l, text, n, e) : docker;
+	if (r < 0)
+		return r;
+	r = images_document(l, "index.json", &text, &n, e);
+	if (r == 0 && !docker)
 		return err_set(e, EINVAL, "%s: neither an OCI layout (index.json) nor an image "
 			       "archive of docker's (manifest.json)", l->name);
-	if (r > 0)
+	if (r > 0) {
+		/* The index first: its manifests keep their digests. */
 		r = image_index_parse(arena_printf(l->a, "%s: index.json", l->name), text, n, l->a,
 				      &index, e);
-	return r < 0 ? r : bring_index(l, &index, e);
+		if (r == 0)
+			r = bring_index(l, &index, e);
+	}
+	return r < 0 ? r : images_load_docker(l, e);
+}
+
+/* An index's own blob, attestations, images that were not picked. */
+static int sweep_rest(struct images_load *l, struct err *e)
+{
+	struct image_prune_report report;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->n_entries; i++)
+		if (l->entries[i].digest)
+			r = store_doom(l->in.store, l->entries[i].digest, e);
+	return r < 0 ? r : image_prune(l->in.store, false, &report, e);
 }
 
 static int finish(struct images_load *l, int r, struct images_image **ret, size_t *ret_n,
@@ -340,6 +391,9 @@ static int finish(struct images_load *l, int r, struct images_image **ret, size_
 					 l->o->pick) :
 				 err_set(e, ENOENT, "%s: there is no image in it", l->name);
 	ingest_end(&l->in);
+	struct err why = { 0 };
+	if (sweep_rest(l, &why) < 0)
+		log_debug("%s", why.msg);
 	*ret = l->images;
 	*ret_n = l->n_images;
 	return r < 0 ? r : 0;

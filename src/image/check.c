@@ -143,8 +143,9 @@ static int check_layer(struct check *c, const char *image, const char *diff_id,
 			return 0;
 		what = "has lost or gained files";
 	}
-	tell(c, false, "image %s: layer %s %s: stop its instances, then pull or load the image "
-	     "again with \"isle rmi -f\" before", name_of(c, image), diff_id, what);
+	tell(c, false, "image %s: layer %s %s: %s", name_of(c, image), diff_id, what, there ?
+	     "remove its instances and it (isle rmi -f), then pull or load it again" :
+	     "pull or load the image again");
 	return 0;
 }
 

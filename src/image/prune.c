@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -13,34 +14,72 @@
 #include "base/mem.h"
 #include "image/store_rows.h"
 
+#define RESUME_SECONDS (24 * 3600)
+
 struct sweep {
 	const struct store *s;
 	struct image_prune_report *report;
+	bool downloads, *synced;
 	struct err *e;
 };
 
-static int is_needed(const struct store *s, const char *sql, const char *key, struct err *e)
+static int has_row(const struct sweep *w, const char *sql, const char *digest)
 {
 	CLEANUP_STMT struct db_stmt *q = NULL;
 
-	return db_query(s->db, &q, e, sql, "s", key);
+	return db_query(w->s->db, &q, w->e, sql, "s", digest);
 }
 
-/* "<hex>" in blobs/ALGORITHM and in layers/: 1 when a row needs it. */
-static int blob_needed(const struct sweep *w, const char *algorithm, const char *hex)
+/*
+ * What has no row may be part of a pull that was cut off: it is left for a day, unless an
+ * image that needed it was removed.  1: remove it.
+ */
+static int is_waste(const struct sweep *w, int dirfd, const char *name, const char *digest)
+{
+	struct timespec now;
+	struct stat st;
+
+	if (w->downloads)
+		return 1;
+	int r = has_row(w, "SELECT 1 FROM image_doomed WHERE digest = ?", digest);
+	if (r != 0)
+		return r;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       now.tv_sec - st.st_ctim.tv_sec > RESUME_SECONDS;
+}
+
+/*
+ * Removals from the tables do not reach the disk by themselves: a power cut must not bring
+ * back an image whose files are gone.  A durable commit carries those before it along.
+ */
+static int sync_tables(const struct sweep *w)
+{
+	if (*w->synced)
+		return 0;
+	int r = db_durable(w->s->db, w->e);
+	if (r == 0)
+		r = store_doom(w->s, "", w->e);
+	*w->synced = r == 0;
+	return r;
+}
+
+/* "<hex>" in blobs/ALGORITHM and in layers/: 1 when it is to go. */
+static int blob_goes(const struct sweep *w, int dirfd, const char *algorithm, const char *hex)
 {
 	CLEANUP_FREE char *digest = xasprintf("%s:%s", algorithm, hex);
+	int r = has_row(w, "SELECT 1 FROM image_blob WHERE digest = ? LIMIT 1", digest);
 
-	return is_needed(w->s, "SELECT 1 FROM image_blob WHERE digest = ? LIMIT 1", digest, w->e);
+	return r < 0 ? r : r == 0 && is_waste(w, dirfd, hex, digest);
 }
 
-static int layer_needed(const struct sweep *w, const char *hex)
+static int layer_goes(const struct sweep *w, int dirfd, const char *hex)
 {
 	CLEANUP_FREE char *digest = xasprintf("%s:%s", strlen(hex) == 128 ? "sha512" : "sha256",
 					      hex);
+	int r = has_row(w, "SELECT 1 FROM image_layer WHERE diff_id = ? LIMIT 1", digest);
 
-	return is_needed(w->s, "SELECT 1 FROM image_layer WHERE diff_id = ? LIMIT 1", digest,
-			 w->e);
+	return r < 0 ? r : r == 0 && is_waste(w, dirfd, hex, digest);
 }
 
 /* Does a living command hold name?  Its lock is on the thing itself. */
@@ -73,9 +112,12 @@ static int sweep_blobs(const struct sweep *w, const char *algorithm)
 	int r = open_part(w, path, &d);
 
 	while (d && r >= 0 && (de = readdir(d))) {
-		if (de->d_name[0] == '.' || (r = blob_needed(w, algorithm, de->d_name)) != 0)
+		if (de->d_name[0] == '.' ||
+		    (r = blob_goes(w, dirfd(d), algorithm, de->d_name)) <= 0)
 			continue;
-		r = store_remove(dirfd(d), de->d_name, &w->report->freed_bytes, w->e);
+		r = sync_tables(w);
+		if (r == 0)
+			r = store_remove(dirfd(d), de->d_name, &w->report->freed_bytes, w->e);
 		w->report->blobs += r == 0;
 	}
 	if (d)
@@ -94,10 +136,12 @@ static int sweep_layers(const struct sweep *w)
 	int r = open_part(w, "layers", &d);
 
 	while (d && r >= 0 && (de = readdir(d))) {
-		if (de->d_name[0] == '.' || (r = layer_needed(w, de->d_name)) != 0)
+		if (de->d_name[0] == '.' || (r = layer_goes(w, dirfd(d), de->d_name)) <= 0)
 			continue;
 		CLEANUP_FREE char *gone = xasprintf("tmp/%s.gone", de->d_name);
-		r = store_remove(w->s->rootfd, gone, &w->report->freed_bytes, w->e);
+		r = sync_tables(w);
+		if (r == 0)
+			r = store_remove(w->s->rootfd, gone, &w->report->freed_bytes, w->e);
 		if (r == 0 && renameat(dirfd(d), de->d_name, w->s->rootfd, gone) < 0)
 			r = err_sys(w->e, errno, "remove layer %s", de->d_name);
 		if (r == 0)
@@ -116,7 +160,7 @@ static bool ends_with(const char *s, const char *end)
 	return n >= k && strcmp(s + n - k, end) == 0;
 }
 
-static int sweep_tmp(const struct sweep *w, bool downloads)
+static int sweep_tmp(const struct sweep *w)
 {
 	struct dirent *de;
 	DIR *d;
@@ -126,7 +170,7 @@ static int sweep_tmp(const struct sweep *w, bool downloads)
 		bool download = ends_with(de->d_name, ".blob");
 
 		if (de->d_name[0] == '.' || strcmp(de->d_name, "lock") == 0 ||
-		    (download && !downloads) || in_use(dirfd(d), de->d_name))
+		    (download && !w->downloads) || in_use(dirfd(d), de->d_name))
 			continue;
 		r = store_remove(dirfd(d), de->d_name, &w->report->freed_bytes, w->e);
 		w->report->leftovers += r == 0;
@@ -144,10 +188,20 @@ static int forget_layers(const struct sweep *w)
 	return r < 0 ? r : 0;
 }
 
+static int forget_doomed(const struct sweep *w)
+{
+	int r = db_run(w->s->db, w->e, "DELETE FROM image_doomed", "");
+
+	return r < 0 ? r : 0;
+}
+
 int image_prune(const struct store *s, bool downloads, struct image_prune_report *ret,
 		struct err *e)
 {
-	struct sweep w = { .s = s, .report = ret, .e = e };
+	bool synced = false;
+	struct sweep w = {
+		.s = s, .report = ret, .synced = &synced, .downloads = downloads, .e = e,
+	};
 
 	*ret = (struct image_prune_report){ 0 };
 	CLEANUP_FD int lock = store_lock(s, LOCK_EX | LOCK_NB, e);
@@ -159,10 +213,11 @@ int image_prune(const struct store *s, bool downloads, struct image_prune_report
 	if (lock < 0)
 		return lock;
 	int r = forget_layers(&w);
-	/* Rows of removed images must be gone on the disk before their files are. */
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(store_algorithms); i++)
 		r = sweep_blobs(&w, store_algorithms[i]);
 	if (r == 0)
 		r = sweep_layers(&w);
-	return r == 0 ? sweep_tmp(&w, downloads) : r;
+	if (r == 0)
+		r = sweep_tmp(&w);
+	return r == 0 ? forget_doomed(&w) : r;
 }

@@ -43,6 +43,8 @@ const struct db_schema image_schema = {
 	"CREATE TABLE IF NOT EXISTS image_user (user TEXT PRIMARY KEY, image TEXT NOT NULL)"
 	"  WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS image_user_image ON image_user (image);"
+	/* Files that nobody may need any more: image_prune() looks, and removes at once. */
+	"CREATE TABLE IF NOT EXISTS image_doomed (digest TEXT PRIMARY KEY) WITHOUT ROWID;"
 };
 
 int store_open(struct db *db, const char *root, bool rootless, struct store *ret,

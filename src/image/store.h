@@ -114,7 +114,8 @@ struct image_prune_report {
 };
 /*
  * Remove the blobs and layers that no image and no instance needs, and what killed commands
- * left; downloads too, that could be resumed, where downloads is set.  Never waits.
+ * left.  What came for an image that is not complete, an interrupted pull, stays a day, so
+ * that it can be resumed, unless downloads is set.  Never waits.
  */
 MUST_CHECK int image_prune(const struct store *s, bool downloads,
 			   struct image_prune_report *ret, struct err *e);

@@ -86,11 +86,22 @@ int image_remove(const struct store *s, const char *id, bool force, struct err *
 	if (r > 0)
 		r = db_run(s->db, e, "DELETE FROM image_name WHERE image = ?", "s", id);
 	if (r >= 0)
+		r = db_run(s->db, e, "INSERT OR IGNORE INTO image_doomed SELECT digest FROM "
+			   "image_blob WHERE image = ?1 UNION SELECT diff_id FROM image_layer "
+			   "WHERE image = ?1", "s", id);
+	if (r >= 0)
 		r = db_run(s->db, e, "DELETE FROM image_blob WHERE image = ?", "s", id);
 	if (r >= 0)
 		r = db_run(s->db, e, "DELETE FROM image_layer WHERE image = ?1 AND NOT EXISTS "
 			   "(SELECT 1 FROM image_user WHERE image = ?1)", "s", id);
 	return finish(s, r, e);
+}
+
+int store_doom(const struct store *s, const char *digest, struct err *e)
+{
+	int r = db_run(s->db, e, "INSERT OR IGNORE INTO image_doomed VALUES (?)", "s", digest);
+
+	return r < 0 ? r : 0;
 }
 
 /* ---- users ------------------------------------------------------------------- */
@@ -112,12 +123,17 @@ int image_unhold(const struct store *s, const char *user, struct err *e)
 
 	if (r < 0)
 		return r;
+	r = db_run(s->db, e, "INSERT OR IGNORE INTO image_doomed SELECT diff_id FROM "
+		   "image_layer, image_user WHERE image_layer.image = image_user.image AND "
+		   "image_user.user = ?1 AND NOT EXISTS (SELECT 1 FROM image WHERE "
+		   "id = image_layer.image)", "s", user);
 	/* Not the last user, or an image that is still there: its layers' rows stay. */
-	r = db_run(s->db, e, "DELETE FROM image_layer WHERE "
-		   "image = (SELECT image FROM image_user WHERE user = ?1) AND "
-		   "NOT EXISTS (SELECT 1 FROM image WHERE id = image_layer.image) AND "
-		   "NOT EXISTS (SELECT 1 FROM image_user WHERE image = image_layer.image "
-		   "AND user <> ?1)", "s", user);
+	if (r >= 0)
+		r = db_run(s->db, e, "DELETE FROM image_layer WHERE "
+			   "image = (SELECT image FROM image_user WHERE user = ?1) AND "
+			   "NOT EXISTS (SELECT 1 FROM image WHERE id = image_layer.image) AND "
+			   "NOT EXISTS (SELECT 1 FROM image_user WHERE "
+			   "image = image_layer.image AND user <> ?1)", "s", user);
 	if (r >= 0)
 		r = db_run(s->db, e, "DELETE FROM image_user WHERE user = ?", "s", user);
 	return finish(s, r, e);

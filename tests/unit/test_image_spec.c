@@ -226,7 +226,8 @@ static void test_time(void **state)
 static void test_changes(void **state)
 {
 	static const char *const changes[] = {
-		"CMD [\"a\", \"b c\"]", "entrypoint run it", "ENV A=1 B=\"2 3\" C='x'\\ y", "ENV A 4 5",
+		"CMD [\"a\", \"b c\"]", "entrypoint run it", "ENV A=1 B=\"2 3\" C='x'\\ y",
+		"ENV A 4 5",
 		"LABEL k=v", "EXPOSE 80 53/udp", "VOLUME [\"/a b\"]", "VOLUME /c /d", "USER ann",
 		"WORKDIR /x", "WORKDIR y", "STOPSIGNAL SIGINT", "HEALTHCHECK CMD true",
 	};

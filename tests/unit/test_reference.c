@@ -190,11 +190,13 @@ static void test_conf_errors(void **state)
 	static const struct {
 		const char *text, *words;
 	} cases[] = {
-		{ "\ndefalt = x.example\n", ":2: unknown key \"defalt\"; did you mean \"default\"?" },
+		{ "\ndefalt = x.example\n", ":2: unknown key \"defalt\"; did you mean "
+		  "\"default\"?" },
 		{ "[registry a.example]\nmirorr = b\n", ":2: unknown key \"mirorr\"; did you mean "
 		  "\"mirror\"?" },
 		{ "[registry a.example]\ninsecure = perhaps\n", ":2: expected yes or no" },
-		{ "[registry a b]\n", ":1: expected HOST" }, { "[thing]\n", ":1: expected [alias]" },
+		{ "[registry a b]\n", ":1: expected HOST" },
+		{ "[thing]\n", ":1: expected [alias]" },
 		{ "[alias\n", ":1: a section ends" }, { "default\n", ":1: expected KEY = VALUE" },
 		{ "default =\n", ":1: no value" }, { "default = http://x\n", ":1: expected HOST" },
 		{ "[alias]\nx = y\n", ":2: expected HOST/NAME" },

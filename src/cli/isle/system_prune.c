@@ -60,7 +60,7 @@ static int prune_images(struct engine *eng, bool all, struct err *e)
 
 	int r = image_list(&eng->store, &a, &list, &n, e);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (list[i].n_names > 0 && !all)
+		if (list[i].n_tags > 0 && !all)
 			continue;
 		r = image_remove(&eng->store, list[i].id, false, e);
 		if (r == 0)
