@@ -141,7 +141,8 @@ int life_mount(struct engine *eng, const struct instance *in, bool read_only, st
 		arena_release(&a);
 		return r;
 	}
-	if (read_only && lower.v)       /* the upper directory as the topmost layer; room is there */
+	/* The upper directory is the topmost layer then; room for it is there. */
+	if (read_only && lower.v)
 		lower.v[lower.n++] = upper;
 	CLEANUP_FD int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
 	r = fs < 0 ? fs : create(fs, &lower, read_only ? NULL : upper, work, eng->rootless);

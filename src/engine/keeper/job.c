@@ -118,7 +118,7 @@ static _Noreturn void create_child(const struct keeper *k, int sock, const int s
 
 int job_create(struct keeper *k, const int stdio[3], struct err *e)
 {
-	int sock;
+	int sock = -1;
 	pid_t pid = job_fork(&k->life, &sock, e);
 
 	if (pid == 0)
@@ -136,7 +136,7 @@ int job_remove(struct keeper *k, struct err *e)
 	const struct wall *w = k->cfg.wall;
 	struct job_result res = { 0 };
 	struct err why = { 0 };
-	int sock;
+	int sock = -1;
 
 	pid_t pid = job_fork(&k->life, &sock, e);
 	if (pid != 0)
@@ -154,7 +154,7 @@ int job_oom(struct keeper *k, struct err *e)
 {
 	struct job_result res = { 0 };
 	struct err why = { 0 };
-	int sock;
+	int sock = -1;
 
 	pid_t pid = job_fork(&k->oom, &sock, e);
 	if (pid != 0)
@@ -219,7 +219,7 @@ static _Noreturn void health_child(const struct keeper *k, int sock, int output)
 
 int job_health(struct keeper *k, int output, struct err *e)
 {
-	int sock;
+	int sock = -1;
 	pid_t pid = job_fork(&k->health.job, &sock, e);
 
 	if (pid == 0)
