@@ -200,8 +200,8 @@ static void note(struct images_load *l, const char *id, const char *const *names
 int images_bring(struct images_load *l, const char *manifest, size_t manifest_len,
 		 const struct oci_strv *names, struct err *e)
 {
-	struct image_manifest m;
-	struct image_config config;
+	struct image_manifest m = { 0 };
+	struct image_config config = { 0 };
 	struct ingest_image in = { .manifest = manifest, .manifest_len = manifest_len };
 
 	int r = image_manifest_parse(l->name, manifest, manifest_len, l->a, &m, e);
@@ -291,9 +291,9 @@ static bool is_index(const struct image_descriptor *d)
 static int bring_entry(struct images_load *l, const struct image_descriptor *d,
 		       const struct oci_strv *names, struct err *e)
 {
-	const char *text;
+	const char *text = "";
 	struct image_index index;
-	size_t n;
+	size_t n = 0;
 	int r = blob_text(l, d, &text, &n, e);
 
 	for (int depth = 0; r == 0 && is_index(d); depth++) {
@@ -348,8 +348,8 @@ static int bring_index(struct images_load *l, const struct image_index *index, s
 static int bring_all(struct images_load *l, struct err *e)
 {
 	struct image_index index;
-	const char *text;
-	size_t n;
+	const char *text = "";
+	size_t n = 0;
 
 	int docker = l->layout < 0 ? images_document(l, "manifest.json", &text, &n, e) : 0;
 	int r = docker > 0 ? images_read_docker(l, text, n, e) : docker;

@@ -59,7 +59,7 @@ int platform_parse(const char *text, struct arena *a, struct image_platform *ret
 		   struct err *e)
 {
 	struct image_platform host;
-	const char *part[3] = { NULL };
+	const char *part[3] = { "" };
 	char *rest = arena_strdup(a, text), *p;
 	size_t n = 0;
 

@@ -183,7 +183,7 @@ static int load(const struct store *s, const char *id, const char *manifest, str
 		struct image *ret, struct err *e)
 {
 	CLEANUP_STMT struct db_stmt *q = NULL;
-	struct oci_strv digests, ids;
+	struct oci_strv digests = { 0 }, ids = { 0 };
 	struct image i = { 0 };
 
 	int r = db_query(s->db, &q, e, "SELECT id, manifest, created, size FROM image WHERE id = ?",
@@ -194,7 +194,7 @@ static int load(const struct store *s, const char *id, const char *manifest, str
 	i.manifest = arena_strdup(a, manifest ? manifest : db_text(q, 1));
 	i.created = db_int(q, 2);
 	i.size_bytes = (uint64_t)db_int(q, 3);
-	struct oci_strv names;
+	struct oci_strv names = { 0 };
 	r = store_strings(s, a, &names, e, "SELECT name FROM image_name WHERE image = ? AND "
 			  "name NOT LIKE '%@%' ORDER BY name", i.id);
 	if (r == 0)

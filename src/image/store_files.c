@@ -56,11 +56,14 @@ static int next_name(DIR *d, struct dirent **ret, struct err *e)
 {
 	for (;;) {
 		errno = 0;
-		*ret = readdir(d);
-		if (!*ret)
+		struct dirent *de = readdir(d);
+
+		if (!de)
 			return errno ? err_sys(e, errno, "read a directory of the store") : 0;
-		if (strcmp((*ret)->d_name, ".") != 0 && strcmp((*ret)->d_name, "..") != 0)
+		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0) {
+			*ret = de;
 			return 1;
+		}
 	}
 }
 
@@ -120,7 +123,7 @@ static int count(int dirfd, const char *name, unsigned depth, struct store_count
 		 struct err *e)
 {
 	CLEANUP_FD int fd = open_subdir(dirfd, name);
-	struct dirent *de;
+	struct dirent *de = NULL;
 	struct stat st;
 	int r;
 
@@ -129,7 +132,7 @@ static int count(int dirfd, const char *name, unsigned depth, struct store_count
 	DIR *d = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 	if (!d)
 		return err_sys(e, errno, "read %s in the store", name);
-	while ((r = next_name(d, &de, e)) > 0) {
+	while ((r = next_name(d, &de, e)) > 0 && de) {
 		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		sum->tally++;

@@ -68,17 +68,15 @@ static const char *verb_name_at(const void *list, size_t i)
 	return ((const struct image_verb *const *)list)[i]->name;
 }
 
-static int find_verb(const char *name, const struct image_verb **ret, struct err *e)
+static const struct image_verb *find_verb(const char *name, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(verbs[i]->name, name) == 0) {
-			*ret = verbs[i];
-			return 0;
-		}
-	}
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i]->name, name) == 0)
+			return verbs[i];
 	const char *near = nearest_name(name, ARRAY_LEN(verbs), verb_name_at, verbs);
-	return err_set(e, EINVAL, "unknown verb \"%s\"%s%s%s", name,
-		       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	err_set(e, EINVAL, "unknown verb \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
+		near ? near : "", near ? "\"?" : "");
+	return NULL;
 }
 
 static int run_with_store(const struct image_verb *v, const struct engine_options *o,
@@ -121,7 +119,6 @@ static int run_verb(const struct image_verb *v, const struct engine_options *o, 
 static int run(int argc, char **argv, int *ret_status, struct err *e)
 {
 	struct engine_options o = { 0 };
-	const struct image_verb *v = NULL;
 	size_t n = 0;
 
 	/* The first positional argument is the verb: what follows is the verb's. */
@@ -135,8 +132,8 @@ static int run(int argc, char **argv, int *ret_status, struct err *e)
 		return print_help(e);
 	if (n == 0)
 		return err_set(e, EINVAL, "no verb given; \"isle-image --help\" lists them");
-	r = find_verb(argv[1], &v, e);
-	return r < 0 ? r : run_verb(v, &o, (int)n - 1, argv + 2, ret_status, e);
+	const struct image_verb *v = find_verb(argv[1], e);
+	return v ? run_verb(v, &o, (int)n - 1, argv + 2, ret_status, e) : -EINVAL;
 }
 
 int main(int argc, char **argv)

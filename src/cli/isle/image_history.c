@@ -86,13 +86,13 @@ static int history(struct isle_call *c, struct err *e)
 	struct output_style style = o->style;
 	CLEANUP_JSON json_t *rows = json_array();
 	struct image i;
-	uint64_t *sizes;
+	uint64_t *sizes = NULL;
 	size_t layer = 0;
 
 	int r = image_find(&c->eng->store, c->argv[0], &a, &i, e);
 	if (r == 0)
 		r = image_layer_sizes(&c->eng->store, &i, &a, &sizes, e);
-	if (r < 0)
+	if (r < 0 || !sizes)
 		return r;
 	/* Oldest first in the config, newest first for people. */
 	for (size_t k = 0; k < i.config.n_history; k++) {

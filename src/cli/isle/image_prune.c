@@ -86,7 +86,7 @@ static int remove_all(struct isle_call *c, struct err *e)
 static int prune(struct isle_call *c, struct err *e)
 {
 	const struct prune_options *o = c->target;
-	struct image_prune_report report;
+	struct image_prune_report report = { 0 };
 
 	int r = confirm(o->force, o->all ? "This will remove all images that no instance stands "
 			"on." : "This will remove all images without a name.", e);
