@@ -253,3 +253,25 @@ int change_apply(json_t *config, const char *instruction, struct err *e)
 	return err_set(e, EINVAL, "\"%.80s\" is none of CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, "
 		       "LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR", instruction);
 }
+
+static bool is_instruction(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	text += strspn(text, " \t");
+	return strncasecmp(text, name, n) == 0 && strcspn(text, " \t") == n;
+}
+
+int changes_apply(json_t *config, const char *const *lines, size_t n, struct err *e)
+{
+	bool command = false;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = change_apply(config, lines[i], e);
+		command = command || is_instruction(lines[i], "CMD");
+		if (r == 0 && !command && is_instruction(lines[i], "ENTRYPOINT"))
+			json_object_del(config, "Cmd");
+	}
+	return r;
+}

@@ -12,3 +12,9 @@
 
 /* config is the "config" object of an image-spec configuration, changed in place. */
 MUST_CHECK int change_apply(json_t *config, const char *instruction, struct err *e);
+/*
+ * Several in order.  As in a Dockerfile, an ENTRYPOINT with no CMD before it takes away the
+ * command that config had: it was meant for another entrypoint.
+ */
+MUST_CHECK int changes_apply(json_t *config, const char *const *lines, size_t n,
+			     struct err *e);

@@ -63,12 +63,9 @@ static int make_config(const struct import_options *o, const char *diff_id, stru
 	CLEANUP_JSON json_t *config = json_object();
 	char now[TIME_RFC3339_MAX];
 
-	for (size_t i = 0; i < o->n_changes; i++) {
-		int r = change_apply(config, o->changes[i], e);
-
-		if (r < 0)
-			return r;
-	}
+	int r = changes_apply(config, o->changes, o->n_changes, e);
+	if (r < 0)
+		return r;
 	time_rfc3339(now);
 	CLEANUP_JSON json_t *doc = json_pack("{s:s, s:s, s:s, s:O, s:{s:s, s:[s]}, s:[{s:s, s:s}]}",
 		"created", now, "architecture", o->platform->architecture, "os", o->platform->os,

@@ -105,7 +105,9 @@ static int gzip_begin(struct packer *p, int level, struct err *e)
 int pack_tree(int dirfd, int fd, const struct pack_options *o, struct pack_result *ret,
 	      struct err *e)
 {
-	const struct pack_walk_options walk = { .layer = o->layer, .rootless = o->rootless };
+	const struct pack_walk_options walk = {
+		.layer = o->layer, .rootless = o->rootless, .skip = o->skip, .n_skip = o->n_skip,
+	};
 	CLEANUP(packer_release) struct packer p = { .fd = fd, .r = ret };
 	struct tar_writer w = { .write = gather, .ctx = &p };
 	int r;

@@ -18,6 +18,8 @@ struct pack_options {
 	bool rootless;          /* user.overlay xattrs */
 	bool gzip;              /* compress; level 0..3 of ISA-L, which is about gzip -1 at 1 */
 	int level;
+	const char *const *skip;        /* names without the first slash, left out */
+	size_t n_skip;
 };
 
 struct pack_result {

@@ -159,6 +159,14 @@ static int write_kind(struct walk *k, int dirfd, const char *name, struct tar_en
 	}
 }
 
+static bool is_skipped(const struct walk *k, const char *full)
+{
+	for (size_t i = 0; i < k->o->n_skip; i++)
+		if (strcmp(k->o->skip[i], full) == 0)
+			return true;
+	return false;
+}
+
 static int write_one(struct walk *k, int dirfd, const char *name, const char *prefix,
 		     const char *as, unsigned depth, struct err *e)
 {
@@ -168,6 +176,8 @@ static int write_one(struct walk *k, int dirfd, const char *name, const char *pr
 	struct stat st;
 	int r;
 
+	if (is_skipped(k, full))
+		return 0;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT && depth ? 0 : err_sys(e, errno, "stat \"%s\"", full);
 	if (k->o->layer && is_whiteout(&st))

@@ -13,6 +13,8 @@
 struct pack_walk_options {
 	bool layer;             /* overlay upper: whiteouts become ".wh." entries */
 	bool rootless;
+	const char *const *skip;        /* full names that are left out */
+	size_t n_skip;
 };
 
 /* What dirfd holds; names start with prefix ("" or "dir/").  *ret_bytes: data of files. */
