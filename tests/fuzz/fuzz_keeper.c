@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP_FREE unsigned char *copy = xmalloc(size + 1);
 	unsigned char again[KEEPER_HEADER];
-	struct keeper_config c;
+	struct keeper_config c = { .arena = { NULL } };
 	struct keeper_message m;
 	struct err e = { 0 };
 
@@ -27,7 +27,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	int r = keeper_config_parse((const char *)data, size, &c, &e);
 	assert(r == 0 || e.code == -r);
-	if (r == 0)
-		arena_release(&c.arena);
+	arena_release(&c.arena);
 	return 0;
 }
