@@ -51,17 +51,14 @@ static int is_waste(const struct sweep *w, int dirfd, const char *name, const ch
 
 /*
  * Removals from the tables do not reach the disk by themselves: a power cut must not bring
- * back an image whose files are gone.  A durable commit carries those before it along.
+ * back an image whose files are gone.  A sync needs no space, as a durable commit would.
  */
 static int sync_tables(const struct sweep *w)
 {
-	if (*w->synced)
-		return 0;
-	int r = db_durable(w->s->db, w->e);
-	if (r == 0)
-		r = store_doom(w->s, "", w->e);
-	*w->synced = r == 0;
-	return r;
+	if (!*w->synced && syncfs(w->s->rootfd) < 0)
+		return err_sys(w->e, errno, "write %s", w->s->root);
+	*w->synced = true;
+	return 0;
 }
 
 /* "<hex>" in blobs/ALGORITHM and in layers/: 1 when it is to go. */
@@ -180,19 +177,17 @@ static int sweep_tmp(const struct sweep *w)
 	return r < 0 ? r : 0;
 }
 
-static int forget_layers(const struct sweep *w)
+/* Rows of what was just removed, which do no harm where the disk is too full to go. */
+static int forget(const struct sweep *w)
 {
 	int r = db_run(w->s->db, w->e, "DELETE FROM layer WHERE NOT EXISTS (SELECT 1 FROM "
 		       "image_layer WHERE image_layer.diff_id = layer.diff_id)", "");
 
-	return r < 0 ? r : 0;
-}
-
-static int forget_doomed(const struct sweep *w)
-{
-	int r = db_run(w->s->db, w->e, "DELETE FROM image_doomed", "");
-
-	return r < 0 ? r : 0;
+	if (r >= 0)
+		r = db_run(w->s->db, w->e, "DELETE FROM image_doomed", "");
+	if (r == -ENOSPC)
+		log_debug("%s", w->e->msg);
+	return r < 0 && r != -ENOSPC ? r : 0;
 }
 
 int image_prune(const struct store *s, bool downloads, struct image_prune_report *ret,
@@ -212,12 +207,10 @@ int image_prune(const struct store *s, bool downloads, struct image_prune_report
 	}
 	if (lock < 0)
 		return lock;
-	int r = forget_layers(&w);
+	int r = sweep_tmp(&w);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(store_algorithms); i++)
 		r = sweep_blobs(&w, store_algorithms[i]);
 	if (r == 0)
 		r = sweep_layers(&w);
-	if (r == 0)
-		r = sweep_tmp(&w);
-	return r == 0 ? forget_doomed(&w) : r;
+	return r == 0 ? forget(&w) : r;
 }
