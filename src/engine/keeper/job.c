@@ -232,7 +232,7 @@ int job_signal(struct keeper *k, int sig, bool all, struct err *e)
 	struct job j = { .sock = -1 };
 	struct job_result res = { 0 };
 	struct err why = { 0 };
-	int sock, fd;
+	int sock = -1, fd;
 
 	pid_t pid = job_fork(&j, &sock, e);
 	if (pid == 0) {
