@@ -91,7 +91,8 @@ int main(int argc, char **argv)
 
 	bool killed = false;
 	for (;;) {
-		pid_t p = waitpid(killed ? program : -1, &status, __WALL);
+		/* Of any: the program is not reaped before its threads, which are traced too. */
+		pid_t p = waitpid(-1, &status, __WALL);
 
 		if (p < 0 && errno == EINTR)
 			continue;
