@@ -87,6 +87,21 @@ static int set_text(json_t *object, const char *key, const char *text, const cha
 	return 0;
 }
 
+/* What no instance says of itself stays as the base has it. */
+static void keep_base(json_t *config, const json_t *base)
+{
+	json_t *volumes = json_object_get(base, "Volumes");
+	json_t *shell = json_object_get(base, "Shell");
+
+	if (shell)
+		json_object_set(config, "Shell", shell);
+	if (!json_is_object(volumes))
+		return;
+	if (!json_is_object(json_object_get(config, "Volumes")))
+		json_object_set_new(config, "Volumes", json_object());
+	json_object_update(json_object_get(config, "Volumes"), volumes);
+}
+
 /* doc: the base's configuration, which becomes the new image's. */
 static int change_config(json_t *doc, const struct commit_options *o, const char *diff_id,
 			 struct err *e)
@@ -100,6 +115,7 @@ static int change_config(json_t *doc, const struct commit_options *o, const char
 	json_t *rootfs = json_object_get(doc, "rootfs");
 	char now[TIME_RFC3339_MAX];
 
+	keep_base(config, json_object_get(doc, "config"));
 	int r = changes_apply(config, o->changes, o->n_changes, e);
 	if (r < 0)
 		return r;

@@ -1,14 +1,20 @@
 /* cli/isle/commit.c - isle commit: an image of what an instance wrote. */
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/isle/changes.h"
 #include "cli/isle/command.h"
+#include "cli/isle/freeze.h"
 #include "cli/isle/program.h"
 #include "engine/event.h"
-#include "engine/life.h"
+#include "net/net.h"
+
+#define FIXED_WORDS 24                  /* of isle-image's line: all but --change */
 
 struct commit_options {
 	bool no_pause;
@@ -28,106 +34,157 @@ static const struct option options[] = {
 	OPTION_HELP,
 };
 
+/* An object's member that is a set: made where there is none. */
+static json_t *set_in(json_t *object, const char *key)
+{
+	json_t *v = json_object_get(object, key);
+
+	if (!json_is_object(v)) {
+		v = json_object();
+		json_object_set_new(object, key, v);
+	}
+	return v;
+}
+
+/* Docker counts what -p publishes and -v makes anonymously among an instance's Config. */
+static void add_sets(json_t *config, const struct instance_config *c)
+{
+	char port[32];
+
+	for (size_t i = 0; i < c->n_ports; i++) {
+		snprintf(port, sizeof(port), "%u/%.8s", c->ports[i].port, c->ports[i].protocol);
+		json_object_set_new(set_in(config, "ExposedPorts"), port, json_object());
+	}
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].anonymous)
+			json_object_set_new(set_in(config, "Volumes"), c->mounts[i].target,
+					    json_object());
+}
+
 /* What of an instance's "Config" an image's has, too; what is null or "" was not said. */
-static json_t *image_config(const json_t *from)
+static json_t *image_config(const struct instance *in)
 {
 	static const char *const keys[] = {
 		"Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "StopSignal",
-		"User", "Volumes", "WorkingDir",
+		"User", "WorkingDir",
 	};
+	CLEANUP_JSON json_t *all = instance_config_to_json(&in->config);
 	json_t *ret = json_object();
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		json_t *v = json_object_get(from, keys[i]);
+		json_t *v = json_object_get(json_object_get(all, "Config"), keys[i]);
+		bool empty = json_is_string(v) ? !*json_string_value(v) :
+			     !json_array_size(v) && !json_object_size(v);
 
-		if (v && !json_is_null(v) && !(json_is_string(v) && !*json_string_value(v)))
+		if (v && !empty)
 			json_object_set(ret, keys[i], v);
 	}
+	if (in->config.health_disable)
+		json_object_set_new(ret, "Healthcheck", json_pack("{s:[s]}", "Test", "NONE"));
+	add_sets(ret, &in->config);
 	return ret;
 }
 
 /* For isle-image to read: a descriptor it inherits. */
-static int config_fd(struct isle_call *c, struct instance *in, struct err *e)
+static int config_fd(const struct instance *in, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT(JSON_BYTES_MAX);
-	CLEANUP_JSON json_t *all = NULL, *config = NULL;
+	CLEANUP_JSON json_t *config = image_config(in);
 
-	int r = instance_describe(c->eng, in, &all, e);
-	if (r < 0)
-		return r;
-	config = image_config(json_object_get(all, "Config"));
 	json_add(&text, config, JSON_COMPACT);
 	CLEANUP_FD int fd = fd_sealed("config", text.data, text.len, 0);
-	r = fd < 0 ? fd : fd_set_keep(fd, 1);
+	int r = fd < 0 ? fd : fd_set_keep(fd, 1);
 	return r < 0 ? err_sys(e, -r, "hand the config over") : take_fd(fd);
+}
+
+struct line {
+	const char **v;
+	size_t n;
+};
+
+static void add(struct line *l, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	l->v[l->n++] = option;
+	l->v[l->n++] = value;
 }
 
 static int run_image(struct isle_call *c, struct instance *in, struct err *e)
 {
 	const struct commit_options *o = c->target;
-	/* Made by the start, below our mounts: Docker has them in a layer of their own. */
-	static const char *const ours[] = { "etc/hostname", "etc/hosts", "etc/resolv.conf" };
 	CLEANUP_FREE char *upper = instance_path(c->eng, in->id, "upper");
-	CLEANUP_FREE const char **line = xcalloc(2 * o->changes.n + 20, sizeof(*line));
+	struct diff_change *v = NULL;
 	size_t n = 0;
 
-	CLEANUP_FD int fd = config_fd(c, in, e);
+	int r = changes_of(c->eng, in, &v, &n, e);
+	if (r < 0)
+		return r;
+	CLEANUP_FD int fd = config_fd(in, e);
 	if (fd < 0)
 		return fd;
 	CLEANUP_FREE char *config = xasprintf("/proc/self/fd/%d", fd);
-	line[n++] = "commit";
-	line[n++] = "--upper";
-	line[n++] = upper;
-	line[n++] = "--config";
-	line[n++] = config;
-	line[n++] = "--image";
-	line[n++] = in->image_id;
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-		line[n++] = "--skip";
-		line[n++] = ours[i];
-	}
-	if (o->author) {
-		line[n++] = "--author";
-		line[n++] = o->author;
-	}
-	if (o->message) {
-		line[n++] = "--message";
-		line[n++] = o->message;
-	}
-	for (size_t i = 0; i < o->changes.n; i++) {
-		line[n++] = "--change";
-		line[n++] = o->changes.v[i];
-	}
-	line[n++] = "--";
+	CLEANUP_FREE const char **words = xcalloc(2 * o->changes.n + FIXED_WORDS, sizeof(*words));
+	struct line l = { .v = words };
+	l.v[l.n++] = "commit";
+	add(&l, "--upper", upper);
+	add(&l, "--config", config);
+	add(&l, "--image", in->image_id);
+	for (size_t i = 0; i < n; i++)
+		add(&l, "--skip", change_is_ours(&v[i]) ? v[i].path + 1 : NULL);
+	add(&l, "--author", o->author);
+	add(&l, "--message", o->message);
+	for (size_t i = 0; i < o->changes.n; i++)
+		add(&l, "--change", o->changes.v[i]);
+	l.v[l.n++] = "--";
 	if (c->argc > 1)
-		line[n++] = c->argv[1];
-	return program_run_image(c->eng, line, -1, &c->status, e);
+		l.v[l.n++] = c->argv[1];
+	return program_run_image(c->eng, l.v, -1, &c->status, e);
+}
+
+static void on_signal(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * Control-C ends isle-image, which is in the foreground as we are; what we froze has to go
+ * on whatever becomes of it.  A handler, not SIG_IGN, which isle-image would inherit.
+ */
+static int run_frozen(struct isle_call *c, struct instance *in, struct err *e)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct sigaction old[ARRAY_LEN(signals)];
+	const struct sigaction sa = { .sa_handler = on_signal };
+	struct err why = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		sigaction(signals[i], &sa, &old[i]);
+	int r = freeze(c, in, true, e);
+	bool frozen = r >= 0;
+	if (frozen)
+		r = run_image(c, in, e);
+	if (freeze(c, in, false, &why) < 0 && frozen)
+		log_error("%s stays paused; \"isle unpause %s\" lets it go on: %s", in->name,
+			  in->name, why.msg);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		sigaction(signals[i], &old[i], NULL);
+	return r;
 }
 
 static int commit(struct isle_call *c, struct err *e)
 {
 	const struct commit_options *o = c->target;
 	struct instance in CLEANUP_INSTANCE = { .lockfd = -1 };
-	const struct wall *wall;
 
 	int r = instance_find(c->eng, c->argv[0], true, &in, e);
-	if (r >= 0 && !in.image_id)
-		return err_set(e, ENOENT, "the image of %s is not there any more", in.name);
-	if (r >= 0)
-		r = engine_wall(in.config.wall, &wall, e);
 	if (r < 0)
 		return r;
-	bool pause = !o->no_pause && in.status.state == INSTANCE_RUNNING;
-	if (pause)
-		r = wall->pause(&c->eng->host, in.id, e);
-	if (r >= 0)
-		r = run_image(c, &in, e);
-	if (pause) {
-		struct err why = { 0 };
-
-		if (wall->resume(&c->eng->host, in.id, &why) < 0)
-			log_error("%s stays paused: %s", in.name, why.msg);
-	}
+	if (!in.image_id)
+		return err_set(e, ENOENT, "the image of %s was removed; its files alone: "
+			       "\"isle export %s | isle import - NAME\"", in.name, in.name);
+	r = !o->no_pause && in.status.state == INSTANCE_RUNNING ? run_frozen(c, &in, e) :
+								   run_image(c, &in, e);
 	if (r >= 0 && c->status == 0)
 		event_add(c->eng, "container", "commit", in.id,
 			  json_pack("{s:s, s:s}", "name", in.name, "comment",
