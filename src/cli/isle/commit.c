@@ -176,13 +176,17 @@ static int commit(struct isle_call *c, struct err *e)
 {
 	const struct commit_options *o = c->target;
 	struct instance in CLEANUP_INSTANCE = { .lockfd = -1 };
+	struct image base;
 
 	int r = instance_find(c->eng, c->argv[0], true, &in, e);
 	if (r < 0)
 		return r;
-	if (!in.image_id)
+	r = in.image_id ? image_find(&c->eng->store, in.image_id, &in.arena, &base, e) : -ENOENT;
+	if (r == -ENOENT)
 		return err_set(e, ENOENT, "the image of %s was removed; its files alone: "
 			       "\"isle export %s | isle import - NAME\"", in.name, in.name);
+	if (r < 0)
+		return r;
 	r = !o->no_pause && in.status.state == INSTANCE_RUNNING ? run_frozen(c, &in, e) :
 								   run_image(c, &in, e);
 	if (r >= 0 && c->status == 0)
