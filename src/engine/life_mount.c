@@ -137,12 +137,12 @@ int life_mount(struct engine *eng, const struct instance *in, bool read_only, st
 	int r = life_make_dirs(eng, in, e);
 	if (r == 0)
 		r = life_lower_dirs(eng, in, &a, &lower, e);
-	if (r < 0) {
+	if (r < 0 || !lower.v) {
 		arena_release(&a);
-		return r;
+		return r < 0 ? r : err_set(e, EUCLEAN, "instance %s has no layers", in->name);
 	}
 	/* The upper directory is the topmost layer then; room for it is there. */
-	if (read_only && lower.v)
+	if (read_only)
 		lower.v[lower.n++] = upper;
 	CLEANUP_FD int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
 	r = fs < 0 ? fs : create(fs, &lower, read_only ? NULL : upper, work, eng->rootless);

@@ -75,9 +75,9 @@ static int plan_networks(struct start *s, struct err *e)
 	const struct instance_config *c = &s->in->config;
 	const struct instance_network mode = { .name = c->network_mode };
 	const struct instance_network *v = c->n_networks ? c->networks : &mode;
+	size_t n = c->n_networks ? c->n_networks : 1;
 	struct net_port *ports = NULL;
 	size_t n_ports = all_ports(c, &s->in->arena, &ports);
-	size_t n = c->n_networks ? c->n_networks : 1;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {

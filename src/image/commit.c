@@ -198,8 +198,8 @@ int commit_upper(const struct store *s, const struct commit_options *o, struct a
 	CLEANUP(buf_release) struct buf manifest = BUF_INIT(DOCUMENT_BYTES_MAX);
 	CLEANUP(buf_release) struct buf dry = BUF_INIT(DOCUMENT_BYTES_MAX);
 	CLEANUP_INGEST struct ingest g = INGEST_INIT;
-	struct image_manifest base;
-	struct layer_result layer;
+	struct image_manifest base = { 0 };
+	struct layer_result layer = { 0 };
 
 	/* A wrong instruction is told before gigabytes are packed. */
 	int r = make_config(s, o, NULL, &dry, e);

@@ -87,7 +87,7 @@ int image_import(const struct store *s, int fd, const struct import_options *o,
 	CLEANUP(buf_release) struct buf dry = BUF_INIT(DOCUMENT_BYTES_MAX);
 	CLEANUP_INGEST struct ingest g = INGEST_INIT;
 	char digest[DIGEST_TEXT_MAX];
-	struct layer_result layer;
+	struct layer_result layer = { 0 };
 
 	/* A wrong instruction is told before gigabytes are read. */
 	int r = make_config(o, "", &dry, e);
