@@ -179,11 +179,13 @@ t_user_namespace_without_root() {
 	is "$rc $out" "0 1000"
 }
 # Who owns the host's network is above the container's user namespace.
+# other_ns KIND PID: it is in another namespace of that kind than we are.
+other_ns() { [ "$(readlink "/proc/self/ns/$1")" != "$(readlink "/proc/$2/ns/$1")" ]; }
 t_user_namespace_new_and_namespaces_of_the_host_joined() {
 	need root userns isle
 	unshare --net --ipc --uts sleep 100 &
 	local p=$!
-	until_ok [ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$p/ns/net)" ]
+	until_ok other_ns net $p
 	inside_ok 'map1(100000; 65536) | joinns("network"; $p + "net") | joinns("ipc"; $p + "ipc")
 		| joinns("uts"; $p + "uts") | del(.hostname, (.mounts[] | select(.type == "mqueue")))' \
 		'for n in net ipc uts; do readlink /proc/self/ns/$n; done; id -u' --arg p "/proc/$p/ns/"
@@ -195,7 +197,7 @@ t_user_namespace_joined_and_network_of_the_host_joined() {
 	up 'map1(100000; 65536)'
 	unshare --net sleep 100 &
 	local p=$!
-	until_ok [ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$p/ns/net)" ]
+	until_ok other_ns net $p
 	inside_ok 'joinns("user"; $u) | joinns("network"; $n)' 'readlink /proc/self/ns/net; id -u' \
 		--arg u "/proc/$PID/ns/user" --arg n "/proc/$p/ns/net"
 	is "$out" "$(readlink /proc/$p/ns/net)"$'\n0'
