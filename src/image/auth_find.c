@@ -110,6 +110,7 @@ static size_t prefix_len(const char *key, const char *host, const char *path)
 		return 0;
 	key += n + 1;
 	m -= n + 1;
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
 	return strncmp(key, path, m) == 0 && (!path[m] || path[m] == '/') ? n + 1 + m : 0;
 }
 

@@ -104,8 +104,8 @@ static int push_blob(void *arg, struct http *h, size_t i, struct err *e)
 	progress_state(p->progress, i, "Preparing", 0);
 	for (unsigned uploads = 1; ; uploads++) {
 		CLEANUP(arena_release) struct arena a = { 0 };
-		const char *place;
-		bool retry;
+		const char *place = NULL;
+		bool retry = false;
 		int r = head_blob(p, h, digest, e);
 
 		if (r > 0)
@@ -132,6 +132,7 @@ static int push_blob(void *arg, struct http *h, size_t i, struct err *e)
 static void add_blob(struct push *p, const struct image_descriptor *d)
 {
 	for (size_t i = 0; i < p->n_blobs; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 		if (strcmp(p->blobs[i]->digest, d->digest) == 0)
 			return;
 	p->blobs[p->n_blobs++] = d;
@@ -142,6 +143,7 @@ static int push_blobs(struct push *p, const struct image_manifest *m, struct are
 {
 	const char **names = arena_calloc(a, m->n_layers + 1, sizeof(*names));
 
+	/* Pointers, as meant: NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	p->blobs = arena_calloc(a, m->n_layers + 1, sizeof(*p->blobs));
 	for (size_t i = 0; i < m->n_layers; i++)
 		add_blob(p, &m->layers[i]);
@@ -163,7 +165,7 @@ static int put_manifest(struct push *p, const struct image *image, const char *t
 	CLEANUP(buf_release) struct buf b = BUF_INIT(MANIFEST_BYTES_MAX);
 	CLEANUP(http_answer_release) struct http_answer ans = { 0 };
 	CLEANUP_HTTP struct http *h = NULL;
-	const struct json_node *root, *type;
+	const struct json_node *root = NULL, *type;
 	int r = store_blob_read(p->store, image->manifest, &b, e);
 
 	if (r == 0)
@@ -218,7 +220,7 @@ int image_push(const struct store *s, const struct registries *regs,
 	struct client_options co = o->client;
 	CLEANUP_CLIENT struct client *client = NULL;
 	struct image image;
-	struct image_manifest m;
+	struct image_manifest m = { .n_layers = 0 };
 	int r = image_find(s, name, a, &image, e);
 
 	if (r == 0)

@@ -78,6 +78,8 @@ void nlreq_message(struct nlreq *q, int type, int flags, const void *header, siz
 	}
 	q->start = at;
 	struct nlmsghdr *h = reserve(q, sizeof(*h));
+	if (!h)
+		return;
 	h->nlmsg_type = (uint16_t)type;
 	/* A dump ends by itself and is not acknowledged. */
 	h->nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST |

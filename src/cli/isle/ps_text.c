@@ -150,6 +150,7 @@ static bool is_published(const struct instance_config *c, const char *exposed)
 char *ps_ports_text(const struct instance_config *c, bool up)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(TEXT_BYTES_MAX);
+	/* Pointers are what is sorted: NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	CLEANUP_FREE struct net_port **v = xcalloc(c->n_ports + 1, sizeof(*v));
 	size_t n;
 
@@ -157,6 +158,7 @@ char *ps_ports_text(const struct instance_config *c, bool up)
 		return xstrdup("");
 	for (size_t i = 0; i < c->n_ports; i++)
 		v[i] = &c->ports[i];
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	qsort(v, c->n_ports, sizeof(*v), by_port);
 	for (size_t i = 0; i < c->n_ports; i += n) {
 		for (n = 1; i + n < c->n_ports && neighbours(v[i + n - 1], v[i + n]); )

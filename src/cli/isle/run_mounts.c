@@ -310,7 +310,7 @@ static int mount_check(struct instance_mount *m, struct arena *a, struct err *e)
 int mount_parse(const char *s, struct arena *a, struct instance_mount *ret, struct err *e)
 {
 	char *rest = arena_strdup(a, s), *text;
-	const struct mount_field *f = NULL, *special = NULL;
+	const struct mount_field *f = mount_fields, *special = NULL;
 
 	*ret = (struct instance_mount){ .type = "volume" };
 	while ((text = strsep(&rest, ","))) {
@@ -324,7 +324,7 @@ int mount_parse(const char *s, struct arena *a, struct instance_mount *ret, stru
 			return err_set(e, EINVAL, "the fields \"%s\" and \"%s\" do not go together",
 				       special->name, f->name);
 	}
-	if (special && strcmp(special->type, ret->type) != 0)
+	if (special && special->type && strcmp(special->type, ret->type) != 0)
 		return err_set(e, EINVAL, "the field \"%s\" is for type=%s, not type=%s",
 			       special->name, special->type, ret->type);
 	return mount_check(ret, a, e);

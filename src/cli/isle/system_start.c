@@ -44,8 +44,8 @@ static int start_one(struct engine *eng, const char *id, struct err *e)
 
 static int start(struct isle_call *c, struct err *e)
 {
-	struct instance *list;
-	size_t n;
+	struct instance *list = NULL;
+	size_t n = 0;
 
 	int r = engine_sweep(c->eng, e);
 	if (r == 0)
