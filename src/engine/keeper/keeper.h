@@ -36,7 +36,6 @@
  */
 #include <stddef.h>
 
-
 #include "base/err.h"
 
 /*
