@@ -284,7 +284,7 @@ static int query_va(struct db *db, struct db_stmt **ret, struct err *e, const ch
 		return err_set(e, EPERM, "%s: the transaction was undone", db->path);
 	struct db_stmt *s = NULL;
 	int r = prepare(db, sql, &s, e);
-	if (r < 0)
+	if (!s)
 		return r;
 	int rc = bind_values(s->st, fmt, ap);
 	r = rc == SQLITE_OK ? step(db, s, e) : fail(db, rc, sql, e);
