@@ -80,8 +80,10 @@ static int user_version(struct db *db, int *ret, struct err *e)
 	CLEANUP_STMT struct db_stmt *q = NULL;
 	int r = db_query(db, &q, e, "PRAGMA user_version", "");
 
-	*ret = r > 0 ? (int)db_int(q, 0) : 0;
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	*ret = q ? (int)db_int(q, 0) : 0;
+	return 0;
 }
 
 static int make_tables(struct db *db, const struct db_schema *schemas, size_t n, int version,
