@@ -102,7 +102,7 @@ static int record(struct start *s, struct err *e)
 		return r;
 	s->in->stopped = false;
 	r = instance_mark(s->eng, s->in, INSTANCE_STARTING, e);
-	if (r == 0 && life_has_networks(&s->in->config) && !s->eng->rootless)
+	if (r == 0 && life_has_networks(&s->in->config))
 		r = plan_networks(s, e);
 	if (r == 0)
 		return db_commit(s->eng->db, e);
@@ -113,14 +113,8 @@ static int record(struct start *s, struct err *e)
 
 static int connect_network(struct start *s, struct err *e)
 {
-	struct net_port *ports;
-
-	if (!life_has_networks(&s->in->config))
-		return 0;
-	if (!s->eng->rootless)
-		return net_connect(&s->eng->net, s->in->id, s->keeper, e);
-	size_t n = all_ports(&s->in->config, &s->in->arena, &ports);
-	return net_pasta_start(&s->eng->net, s->in->id, s->keeper, ports, n, e);
+	return life_has_networks(&s->in->config) ?
+	       net_connect(&s->eng->net, s->in->id, s->keeper, e) : 0;
 }
 
 /* --- the keeper's process -------------------------------------------------------------- */

@@ -72,6 +72,9 @@ static int add_block(const struct net *n, const char *instance, struct buf *b, s
 
 	buf_add_str(b, mark);
 	for (size_t i = 0; r == 0 && i < own.n; i++) {
+		/* Rootless nothing is leased: pasta's address is the host's, which may change. */
+		if (!own.v[i].ip4.family && !own.v[i].ip6.family && own.v[i].hostname[0])
+			buf_printf(b, "127.0.1.1\t%s\n", own.v[i].hostname);
 		add_line(b, &own.v[i].ip4, &own.v[i], true);
 		add_line(b, &own.v[i].ip6, &own.v[i], true);
 	}

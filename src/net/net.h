@@ -118,9 +118,5 @@ MUST_CHECK int net_network_prune(const struct net *n, json_t **ret, struct err *
  */
 MUST_CHECK int net_reconcile(const struct net *n, struct err *e);
 
-/* Rootless: pasta into the namespace of pid, with the ports; its pid file is in run_dir. */
-MUST_CHECK int net_pasta_start(const struct net *n, const char *instance, pid_t pid,
-			       const struct net_port *ports, size_t n_ports, struct err *e);
-
 /* For `isle doctor`: [{name, ok, text, fix}], what networks need of the host. */
 MUST_CHECK int net_doctor(const struct net *n, json_t **ret, struct err *e);

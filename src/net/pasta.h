@@ -4,7 +4,10 @@
  * Layer: net.
  *
  * pasta copies frames between a tap device in the namespace and sockets of the host, so
- * it needs no privilege.  One process an instance; its pid is in <run-dir>/pasta/<ID>.
+ * it needs no privilege.  One process an instance:
+ *
+ * <run-dir>/pasta/ID       its number
+ * <run-dir>/pasta/ID.ns    where it sees the namespace; it ends when this is unlinked
  */
 #include "net/net.h"
 

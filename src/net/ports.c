@@ -37,6 +37,10 @@ static int host_has_room(const struct net_port *p, const struct addr *ip, struct
 	const struct sockaddr *sa = v4 ? (const void *)&a4 : (const void *)&a6;
 	if (bind(s, sa, v4 ? sizeof(a4) : sizeof(a6)) == 0)
 		return 0;
+	if (errno == EACCES)
+		return err_sys(e, errno, "publish port %u/%s: an ordinary user's ports begin at "
+			       "sysctl net.ipv4.ip_unprivileged_port_start (1024 by default)",
+			       p->host_port, p->protocol);
 	return err_sys(e, errno, "publish port %u/%s on host address %s", p->host_port,
 		       p->protocol, p->host_ip);
 }
