@@ -102,7 +102,7 @@ static bool is_host(const char *key, const char *host)
 /* The length of key when it is a prefix, by whole parts, of "host/path"; 0 when not. */
 static size_t prefix_len(const char *key, const char *host, const char *path)
 {
-	size_t n = strlen(host), m = strlen(key);
+	size_t n = strlen(host), m = strlen(key), len = path ? strlen(path) : 0;
 
 	if (is_host(key, host))
 		return n;
@@ -110,8 +110,8 @@ static size_t prefix_len(const char *key, const char *host, const char *path)
 		return 0;
 	key += n + 1;
 	m -= n + 1;
-	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
-	return strncmp(key, path, m) == 0 && (!path[m] || path[m] == '/') ? n + 1 + m : 0;
+	return m <= len && memcmp(key, path, m) == 0 && (m == len || path[m] == '/') ?
+	       n + 1 + m : 0;
 }
 
 static const struct json_node *best_member(const struct json_node *o, const char *host,

@@ -21,13 +21,12 @@
 
 #define ANSWER_BYTES_MAX (64u << 10)
 
-/* NOLINTNEXTLINE(readability-redundant-declaration) */
-extern char **environ;
-
-static int spawn(const char *program, const char *verb, int in, int out, pid_t *ret)
+/* Its process, or -errno. */
+static pid_t spawn(const char *program, const char *verb, int in, int out)
 {
 	char *argv[] = { (char *)program, (char *)verb, NULL };
 	posix_spawn_file_actions_t actions;
+	pid_t pid = 0;
 	int r = posix_spawn_file_actions_init(&actions);
 
 	if (r != 0)
@@ -36,9 +35,9 @@ static int spawn(const char *program, const char *verb, int in, int out, pid_t *
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&actions, out, 1);
 	if (r == 0)
-		r = posix_spawnp(ret, program, &actions, NULL, argv, environ);
+		r = posix_spawnp(&pid, program, &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	return r != 0 ? -r : pid;
 }
 
 /* Its status, and what it wrote in *out. */
@@ -50,7 +49,6 @@ static int run(const char *program, const char *verb, const char *input, struct 
 	CLEANUP_FD int from = -1;
 	CLEANUP_FD int to = -1;
 	int fds[2];
-	pid_t pid;
 
 	if (in < 0)
 		return err_sys(e, -in, "run %s", program);
@@ -58,19 +56,17 @@ static int run(const char *program, const char *verb, const char *input, struct 
 		return err_sys(e, errno, "run %s", program);
 	from = fds[0];
 	to = fds[1];
-	int r = spawn(program, verb, in, to, &pid);
+	pid_t pid = spawn(program, verb, in, to);
 
-	if (r == -ENOENT)
+	if (pid == -ENOENT)
 		return err_set(e, ENOENT, "run %s: there is no such program in PATH; install it, "
 			       "or take it out of the file", program);
-	if (r < 0)
-		return err_sys(e, -r, "run %s", program);
+	if (pid < 0)
+		return err_sys(e, -pid, "run %s", program);
 	fd_close(&to);
-	r = fd_read_buf(from, out);
+	int r = fd_read_buf(from, out);
 	if (r < 0)
-		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
 		kill(pid, SIGKILL);
-	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
 	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 		;
 	return r < 0 ? err_sys(e, -r, "read what %s says", program) : 0;

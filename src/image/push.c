@@ -21,7 +21,7 @@ struct push {
 	struct client *client;
 	struct progress *progress;
 	const char *mount_from;         /* another repository with the same blobs, or NULL */
-	const struct image_descriptor **blobs;
+	struct image_descriptor *blobs; /* the layers, each once, and the configuration */
 	size_t n_blobs;
 	atomic_bool stop;
 };
@@ -72,7 +72,7 @@ static int send_blob(struct push *p, struct http *h, size_t i, const char *place
 {
 	static const char *const headers[] = { "Content-Type: application/octet-stream", NULL };
 	CLEANUP(http_answer_release) struct http_answer ans = { 0 };
-	const struct image_descriptor *d = p->blobs[i];
+	const struct image_descriptor *d = &p->blobs[i];
 	atomic_uint_least64_t *sent = progress_counter(p->progress, i);
 	uint64_t size;
 	CLEANUP_FD int fd = store_blob_open(p->store, d->digest, &size, e);
@@ -99,7 +99,7 @@ static int send_blob(struct push *p, struct http *h, size_t i, const char *place
 static int push_blob(void *arg, struct http *h, size_t i, struct err *e)
 {
 	struct push *p = arg;
-	const char *digest = p->blobs[i]->digest;
+	const char *digest = p->blobs[i].digest;
 
 	progress_state(p->progress, i, "Preparing", 0);
 	for (unsigned uploads = 1; ; uploads++) {
@@ -132,10 +132,9 @@ static int push_blob(void *arg, struct http *h, size_t i, struct err *e)
 static void add_blob(struct push *p, const struct image_descriptor *d)
 {
 	for (size_t i = 0; i < p->n_blobs; i++)
-		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
-		if (strcmp(p->blobs[i]->digest, d->digest) == 0)
+		if (strcmp(p->blobs[i].digest, d->digest) == 0)
 			return;
-	p->blobs[p->n_blobs++] = d;
+	p->blobs[p->n_blobs++] = *d;
 }
 
 static int push_blobs(struct push *p, const struct image_manifest *m, struct arena *a,
@@ -143,13 +142,12 @@ static int push_blobs(struct push *p, const struct image_manifest *m, struct are
 {
 	const char **names = arena_calloc(a, m->n_layers + 1, sizeof(*names));
 
-	/* Pointers, as meant: NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	p->blobs = arena_calloc(a, m->n_layers + 1, sizeof(*p->blobs));
 	for (size_t i = 0; i < m->n_layers; i++)
 		add_blob(p, &m->layers[i]);
 	add_blob(p, &m->config);
 	for (size_t i = 0; i < p->n_blobs; i++)
-		names[i] = p->blobs[i]->digest;
+		names[i] = p->blobs[i].digest;
 	progress_items(p->progress, names, p->n_blobs);
 	const struct jobs jobs = {
 		.n = p->n_blobs, .run = push_blob, .arg = p, .client = p->client,
@@ -223,7 +221,7 @@ int image_push(const struct store *s, const struct registries *regs,
 	struct image_manifest m = { .n_layers = 0 };
 	int r = image_find(s, name, a, &image, e);
 
-	if (r == 0)
+	if (r >= 0)
 		r = image_manifest_load(s, &image, a, &m, e);
 	if (r < 0)
 		return r;

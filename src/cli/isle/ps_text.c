@@ -103,8 +103,7 @@ char *ps_command_text(const struct instance_config *c, bool trunc)
 
 static int by_port(const void *x, const void *y)
 {
-	const struct net_port *a = *(const struct net_port *const *)x;
-	const struct net_port *b = *(const struct net_port *const *)y;
+	const struct net_port *a = x, *b = y;
 	int r = strcmp(a->host_ip, b->host_ip);
 
 	if (r == 0)
@@ -120,13 +119,13 @@ static void add_range(struct buf *b, unsigned first, unsigned last)
 }
 
 /* v[0..n) are neighbours; ip is an address as Docker shows it: "::" has no brackets. */
-static void add_published(struct buf *b, const char *ip, struct net_port *const *v, size_t n)
+static void add_published(struct buf *b, const char *ip, const struct net_port *v, size_t n)
 {
 	buf_printf(b, "%s%s:", b->len ? ", " : "", ip);
-	add_range(b, v[0]->host_port, v[n - 1]->host_port);
+	add_range(b, v[0].host_port, v[n - 1].host_port);
 	buf_add_str(b, "->");
-	add_range(b, v[0]->port, v[n - 1]->port);
-	buf_printf(b, "/%s", v[0]->protocol);
+	add_range(b, v[0].port, v[n - 1].port);
+	buf_printf(b, "/%s", v[0].protocol);
 }
 
 static bool neighbours(const struct net_port *a, const struct net_port *b)
@@ -150,22 +149,20 @@ static bool is_published(const struct instance_config *c, const char *exposed)
 char *ps_ports_text(const struct instance_config *c, bool up)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(TEXT_BYTES_MAX);
-	/* Pointers are what is sorted: NOLINTNEXTLINE(bugprone-sizeof-expression) */
-	CLEANUP_FREE struct net_port **v = xcalloc(c->n_ports + 1, sizeof(*v));
+	CLEANUP_FREE struct net_port *v = xcalloc(c->n_ports + 1, sizeof(*v));
 	size_t n;
 
 	if (!up || (c->network_mode && strcmp(c->network_mode, "host") == 0))
 		return xstrdup("");
 	for (size_t i = 0; i < c->n_ports; i++)
-		v[i] = &c->ports[i];
-	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
+		v[i] = c->ports[i];
 	qsort(v, c->n_ports, sizeof(*v), by_port);
 	for (size_t i = 0; i < c->n_ports; i += n) {
-		for (n = 1; i + n < c->n_ports && neighbours(v[i + n - 1], v[i + n]); )
+		for (n = 1; i + n < c->n_ports && neighbours(&v[i + n - 1], &v[i + n]); )
 			n++;
 		/* No address: both families, which are two entries in Docker's list. */
-		add_published(&b, *v[i]->host_ip ? v[i]->host_ip : "0.0.0.0", v + i, n);
-		if (!*v[i]->host_ip)
+		add_published(&b, *v[i].host_ip ? v[i].host_ip : "0.0.0.0", v + i, n);
+		if (!*v[i].host_ip)
 			add_published(&b, "::", v + i, n);
 	}
 	for (size_t i = 0; i < c->expose.n; i++)

@@ -45,7 +45,7 @@ static int number(const char *s, unsigned *ret)
 
 static int one_line(struct batch *b, char *line, struct err *e)
 {
-	char *w[WORDS_MAX];
+	char *w[WORDS_MAX] = { NULL };
 	bool add = line[0] != '-';
 	unsigned host_port, port;
 	size_t n = split(add ? line : line + 1, w);
@@ -57,7 +57,8 @@ static int one_line(struct batch *b, char *line, struct err *e)
 	if (n == 6 && strcmp(w[0], "port") == 0 && number(w[3], &host_port) == 0 &&
 	    number(w[5], &port) == 0)
 		return ruleset_port(b, w[1], w[2], host_port, w[4], port, add, e);
-	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
+	if (n == 0)
+		return err_set(e, EINVAL, "standard input has a line without words");
 	return err_set(e, EINVAL, "standard input has a line that is not understood: %s", w[0]);
 }
 
