@@ -14,31 +14,48 @@
 #define AT_ONCE 16                      /* processes: they mostly wait */
 #define WORDS_MAX 24
 
-static int one(struct isle_call *c, const char *name, bool lock, each_work *work, struct err *e)
-{
-	struct instance in CLEANUP_INSTANCE = { .lockfd = -1 };
-	int r = instance_find(c->eng, name, lock, &in, e);
-
-	return r < 0 ? r : work(c, &in, e);
-}
-
-int each_instance(struct isle_call *c, bool lock, bool print, each_work *work, struct err *e)
+int each_name(struct isle_call *c, bool print, each_name_work *work, const void *arg,
+	      struct err *e)
 {
 	for (size_t i = 0; i < c->argc; i++) {
 		struct err why = { 0 };
+		int r = work(c, c->argv[i], arg, &why);
 
-		if (one(c, c->argv[i], lock, work, &why) < 0) {
+		if (r < 0) {
 			log_error("%s", why.msg);
 			c->status = 1;
-		} else if (print) {
+		} else if (print && r == 0) {
 			printf("%s\n", c->argv[i]);
 		}
 		/* Seen now: the next name may take its time. */
-		int r = output_flush(e);
+		r = output_flush(e);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+struct on_instance {
+	bool lock;
+	each_work *work;
+};
+
+static int one(struct isle_call *c, const char *name, const void *arg, struct err *e)
+{
+	const struct on_instance *on = arg;
+	struct instance in CLEANUP_INSTANCE = { .lockfd = -1 };
+	int r = instance_find(c->eng, name, on->lock, &in, e);
+
+	if (r >= 0)
+		r = on->work(c, &in, e);
+	return r < 0 ? r : 0;
+}
+
+int each_instance(struct isle_call *c, bool lock, bool print, each_work *work, struct err *e)
+{
+	const struct on_instance on = { lock, work };
+
+	return each_name(c, print, one, &on, e);
 }
 
 static int spawn(struct isle_call *c, const char *verb, const char *const *options, char *name,

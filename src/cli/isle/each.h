@@ -9,6 +9,11 @@
 #include "engine/instance.h"
 
 typedef int each_work(struct isle_call *c, struct instance *in, struct err *e);
+typedef int each_name_work(struct isle_call *c, const char *name, const void *arg, struct err *e);
+
+/* work on each name of c->argv; what was typed is printed, where print says so, for 0. */
+MUST_CHECK int each_name(struct isle_call *c, bool print, each_name_work *work, const void *arg,
+			 struct err *e);
 
 /*
  * work on each name of c->argv, found afresh, its lock taken where lock says so.  What was

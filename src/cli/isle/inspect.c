@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "cli/isle/command.h"
+#include "cli/isle/describe.h"
 #include "cli/isle/disk_use.h"
 #include "cli/isle/image_row.h"
-#include "cli/isle/output.h"
 #include "cli/values.h"
 #include "engine/instance.h"
 #include "engine/volume.h"
@@ -67,16 +66,20 @@ static int describe_volume(struct isle_call *c, const char *name, json_t **ret, 
 }
 
 static const char *const type_names[] = { "container", "image", "network", "volume" };
-static int (*const types[])(struct isle_call *c, const char *name, json_t **ret,
-			    struct err *e) = {
+static describe_work *const types[] = {
 	describe_instance, describe_image, describe_network, describe_volume,
 };
 
-/* type < 0: the first kind that has one of that name. */
-static int describe(struct isle_call *c, const char *name, int type, json_t **ret, struct err *e)
+/* Of the kind asked for, or the first kind that has one of that name. */
+static int describe(struct isle_call *c, const char *name, json_t **ret, struct err *e)
 {
-	if (type >= 0)
-		return types[type](c, name, ret, e);
+	const struct inspect_options *o = c->target;
+
+	if (o->type) {
+		int type = value_choice(o->type, type_names, ARRAY_LEN(types), e);
+
+		return type < 0 ? type : types[type](c, name, ret, e);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		struct err why = { 0 };
 		int r = types[i](c, name, ret, &why);
@@ -94,25 +97,10 @@ static int describe(struct isle_call *c, const char *name, int type, json_t **re
 static int inspect(struct isle_call *c, struct err *e)
 {
 	const struct inspect_options *o = c->target;
-	CLEANUP_JSON json_t *all = json_array();
-	int type = o->type ? value_choice(o->type, type_names, ARRAY_LEN(types), e) : -1;
 
-	if (o->type && type < 0)
+	if (o->type && value_choice(o->type, type_names, ARRAY_LEN(types), e) < 0)
 		return err_prefix(e, "option --type");
-	for (size_t i = 0; i < c->argc; i++) {
-		struct err why = { 0 };
-		json_t *one = NULL;
-
-		if (describe(c, c->argv[i], type, &one, &why) < 0) {
-			log_error("%s", why.msg);
-			c->status = 1;
-		} else {
-			json_array_append_new(all, one);
-		}
-	}
-	if (o->format && json_array_size(all) == 0)
-		return 0;
-	return output_objects(o->format, all, e);
+	return describe_each(c, o->format, describe, e);
 }
 
 const struct command command_inspect = {

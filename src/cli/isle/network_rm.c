@@ -1,11 +1,9 @@
 /* cli/isle/network_rm.c - isle network rm. */
 #include <errno.h>
-#include <stdio.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "cli/isle/command.h"
-#include "cli/isle/output.h"
+#include "cli/isle/each.h"
 #include "engine/event.h"
 
 struct rm_options {
@@ -18,26 +16,23 @@ static const struct option options[] = {
 	OPTION_HELP,
 };
 
+static int remove_one(struct isle_call *c, const char *name, const void *arg, struct err *e)
+{
+	const struct rm_options *o = arg;
+	int r = net_network_remove(&c->eng->net, name, e);
+
+	if (r == -ENOENT && o->force)
+		return 1;
+	if (r < 0)
+		return r;
+	event_add(c->eng, "network", "destroy", name,
+		  json_pack("{s:s, s:s}", "name", name, "type", "bridge"));
+	return 0;
+}
+
 static int rm(struct isle_call *c, struct err *e)
 {
-	const struct rm_options *o = c->target;
-
-	for (size_t i = 0; i < c->argc; i++) {
-		struct err why = { 0 };
-		int r = net_network_remove(&c->eng->net, c->argv[i], &why);
-
-		if (r == -ENOENT && o->force)
-			continue;
-		if (r < 0) {
-			log_error("%s", why.msg);
-			c->status = 1;
-			continue;
-		}
-		event_add(c->eng, "network", "destroy", c->argv[i],
-			  json_pack("{s:s, s:s}", "name", c->argv[i], "type", "bridge"));
-		printf("%s\n", c->argv[i]);
-	}
-	return output_flush(e);
+	return each_name(c, true, remove_one, c->target, e);
 }
 
 const struct command command_network_rm = {

@@ -1,48 +1,25 @@
 /* cli/isle/volume_inspect.c - isle volume inspect. */
-#include "base/json.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "cli/isle/command.h"
-#include "cli/isle/output.h"
+#include "cli/isle/describe.h"
 #include "engine/volume.h"
 
-struct inspect_options {
-	const char *format;
-};
-
-static const struct option options[] = {
-	{ "format", 'f', OPT_STRING, offsetof(struct inspect_options, format), "TEMPLATE",
-	  "print by a template, or json", NULL },
-	OPTION_HELP,
-};
+static int describe(struct isle_call *c, const char *name, json_t **ret, struct err *e)
+{
+	return volume_inspect(c->eng, name, ret, e);
+}
 
 static int inspect(struct isle_call *c, struct err *e)
 {
-	const struct inspect_options *o = c->target;
-	CLEANUP_JSON json_t *all = json_array();
+	const struct describe_options *o = c->target;
 
-	for (size_t i = 0; i < c->argc; i++) {
-		struct err why = { 0 };
-		json_t *one = NULL;
-
-		if (volume_inspect(c->eng, c->argv[i], &one, &why) < 0) {
-			log_error("%s", why.msg);
-			c->status = 1;
-		} else {
-			json_array_append_new(all, one);
-		}
-	}
-	if (o->format && json_array_size(all) == 0)
-		return 0;
-	return output_objects(o->format, all, e);
+	return describe_each(c, o->format, describe, e);
 }
 
 const struct command command_volume_inspect = {
 	.name = "volume inspect",
 	.args = "NAME...",
 	.summary = "show all about volumes",
-	.options = { options, ARRAY_LEN(options) },
-	.target_size = sizeof(struct inspect_options),
+	.options = { describe_options, DESCRIBE_OPTIONS_N },
+	.target_size = sizeof(struct describe_options),
 	.min_args = 1,
 	.max_args = COMMAND_ARGS_ANY,
 	.run = inspect,

@@ -1,10 +1,7 @@
 /* cli/isle/volume_rm.c - isle volume rm. */
-#include <stdio.h>
-
-#include "base/log.h"
 #include "base/mem.h"
 #include "cli/isle/command.h"
-#include "cli/isle/output.h"
+#include "cli/isle/each.h"
 #include "engine/event.h"
 #include "engine/volume.h"
 
@@ -18,23 +15,21 @@ static const struct option options[] = {
 	OPTION_HELP,
 };
 
+static int remove_one(struct isle_call *c, const char *name, const void *arg, struct err *e)
+{
+	const struct rm_options *o = arg;
+	int r = volume_remove(c->eng, name, o->force, e);
+
+	if (r < 0)
+		return r;
+	event_add(c->eng, "volume", "destroy", name,
+		  json_pack("{s:s}", "driver", "local"));
+	return 0;
+}
+
 static int rm(struct isle_call *c, struct err *e)
 {
-	const struct rm_options *o = c->target;
-
-	for (size_t i = 0; i < c->argc; i++) {
-		struct err why = { 0 };
-
-		if (volume_remove(c->eng, c->argv[i], o->force, &why) < 0) {
-			log_error("%s", why.msg);
-			c->status = 1;
-			continue;
-		}
-		event_add(c->eng, "volume", "destroy", c->argv[i],
-			  json_pack("{s:s}", "driver", "local"));
-		printf("%s\n", c->argv[i]);
-	}
-	return output_flush(e);
+	return each_name(c, true, remove_one, c->target, e);
 }
 
 const struct command command_volume_rm = {
