@@ -287,7 +287,10 @@ static int put_block_io(struct spec *s, struct err *e)
 	return r;
 }
 
-/* cgroupfs: <parent>/<id>; systemd: a scope in a slice, "slice:prefix:name". */
+/*
+ * cgroupfs: <parent>/<id>; systemd: a scope in a slice, "slice:prefix:name".  By default a
+ * group has no parent of ours: nobody could say when to remove it.
+ */
 static void put_cgroups_path(struct spec *s)
 {
 	const char *parent = s->c->cgroup_parent;
@@ -299,9 +302,11 @@ static void put_cgroups_path(struct spec *s)
 			 s->in->id);
 	else if (s->eng->rootless && !parent)
 		return;         /* where the caller's own group lets us, if anywhere */
+	else if (!parent)
+		snprintf(path, sizeof(path), "/isle-%s", s->in->id);
 	else
-		snprintf(path, sizeof(path), "%s%s/%s", parent && parent[0] != '/' ? "/" : "",
-			 parent ? parent : "/isle", s->in->id);
+		snprintf(path, sizeof(path), "%s%s/%s", parent[0] != '/' ? "/" : "", parent,
+			 s->in->id);
 	json_put_string(&s->w, "cgroupsPath", path);
 }
 

@@ -205,9 +205,9 @@ int pasta_for(const struct net *n, const char *instance, pid_t pid, struct err *
 
 	/* Any address of both families is one of pasta's ports, and two rows. */
 	int r = db_query(n->db, &q, e, "SELECT protocol, CASE WHEN count(*) > 1 THEN '' ELSE "
-			 "min(host_ip) END, host_port, port FROM ports WHERE instance = ? GROUP BY "
-			 "protocol, host_port, port, CASE WHEN host_ip IN ('0.0.0.0', '::') THEN '' "
-			 "ELSE host_ip END", "s", instance);
+			 "min(host_ip) END, host_port, port FROM ports WHERE instance = ? "
+			 "GROUP BY protocol, host_port, port, CASE WHEN host_ip IN "
+			 "('0.0.0.0', '::') THEN '' ELSE host_ip END", "s", instance);
 	for (; r > 0; r = db_next(q, e)) {
 		ports = xreallocarray(ports, n_ports + 1, sizeof(*ports));
 		ports[n_ports++] = (struct net_port){

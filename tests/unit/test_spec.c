@@ -131,7 +131,7 @@ static void docker_defaults(void **state)
 	assert_true(has(&s.process->env, "HOME=/root"));
 	assert_true(has(&s.process->env, "HOSTNAME=h"));
 	assert_false(has(&s.process->env, "TERM=xterm"));
-	assert_string_equal(s.os.cgroups_path, "/isle/0123456789abcdef");
+	assert_string_equal(s.os.cgroups_path, "/isle-0123456789abcdef");
 	/* The keeper's own, which is the instance's. */
 	assert_string_equal(oci_ns_find(&s, OCI_NS_NETWORK)->path, "/proc/self/ns/net");
 	assert_non_null(oci_ns_find(&s, OCI_NS_PID));

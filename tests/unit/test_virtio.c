@@ -254,7 +254,7 @@ static void test_malformed(void **state)
 		uint16_t head, ready;
 	} bad[] = {
 		{ "head outside", { { 0 } }, { { 0 } }, SIZE, 1 },
-		{ "idx ahead by more than the queue", { { BUFFERS, 1, 0, 0 } }, { { 0 } }, 0, SIZE + 1 },
+		{ "idx far ahead", { { BUFFERS, 1, 0, 0 } }, { { 0 } }, 0, SIZE + 1 },
 		{ "no length", { { BUFFERS, 0, 0, 0 } }, { { 0 } }, 0, 1 },
 		{ "outside memory", { { RAM, 1, 0, 0 } }, { { 0 } }, 0, 1 },
 		{ "end outside memory", { { RAM - 1, 2, 0, 0 } }, { { 0 } }, 0, 1 },
@@ -269,8 +269,10 @@ static void test_malformed(void **state)
 		{ "table not aligned", { { TABLE + 4, 16, table, 0 } }, { { 0 } }, 0, 1 },
 		{ "table with next", { { TABLE, 32, table | next, 1 } },
 		  { { BUFFERS, 1, 0, 0 } }, 0, 1 },
-		{ "table in a table", { { TABLE, 32, table, 0 } }, { { TABLE, 32, table, 0 } }, 0, 1 },
-		{ "loop in a table", { { TABLE, 32, table, 0 } }, { { BUFFERS, 1, next, 0 } }, 0, 1 },
+		{ "table in a table", { { TABLE, 32, table, 0 } },
+		  { { TABLE, 32, table, 0 } }, 0, 1 },
+		{ "loop in a table", { { TABLE, 32, table, 0 } },
+		  { { BUFFERS, 1, next, 0 } }, 0, 1 },
 		{ "next outside a table", { { TABLE, 32, table, 0 } },
 		  { { BUFFERS, 1, next, 2 } }, 0, 1 },
 	};
@@ -301,7 +303,8 @@ static void test_too_long(void **state)
 	(void)state;
 	set_desc(DESC, 0, TABLE, n * 16, VRING_DESC_F_INDIRECT, 0);
 	for (unsigned i = 0; i < n; i++)
-		set_desc(TABLE, i, BUFFERS, 1, i + 1 < n ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1));
+		set_desc(TABLE, i, BUFFERS, 1, i + 1 < n ? VRING_DESC_F_NEXT : 0,
+			 (uint16_t)(i + 1));
 	offer(0);
 	assert_int_equal(vq_pop(&q, &req), -EPROTO);
 	q = fresh_queue(1ULL << VIRTIO_RING_F_INDIRECT_DESC);
