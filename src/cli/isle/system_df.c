@@ -1,15 +1,13 @@
 /* cli/isle/system_df.c - isle system df: what takes the store's space. */
-#include <fcntl.h>
 #include <stddef.h>
 
-#include "base/fd.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/isle/command.h"
+#include "cli/isle/disk_use.h"
 #include "cli/isle/output.h"
 #include "engine/instance.h"
 #include "engine/volume.h"
-#include "image/tree.h"
 
 struct df_options {
 	const char *format;
@@ -20,13 +18,6 @@ static const struct option options[] = {
 	  "print each kind by a template, or json", NULL },
 	OPTION_HELP,
 };
-
-static uint64_t bytes_below(const char *path)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? 0 : tree_usage(fd);
-}
 
 static void add_row(json_t *rows, const char *type, size_t total, size_t active, uint64_t size,
 		    uint64_t free_able)
@@ -62,7 +53,7 @@ static int df_images(struct engine *eng, json_t *rows, struct err *e)
 		CLEANUP_FREE char *layers = xasprintf("%s/layers", eng->root);
 		CLEANUP_FREE char *blobs = xasprintf("%s/blobs", eng->root);
 
-		add_row(rows, "Images", n, active, bytes_below(layers) + bytes_below(blobs),
+		add_row(rows, "Images", n, active, disk_use(layers) + disk_use(blobs),
 			free_able);
 	}
 	arena_release(&a);
@@ -81,7 +72,7 @@ static int df_instances(struct engine *eng, json_t *rows, struct err *e)
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP_FREE char *upper = instance_path(eng, list[i].id, "upper");
 		bool runs = list[i].status.pid > 0;
-		uint64_t bytes = bytes_below(upper);
+		uint64_t bytes = disk_use(upper);
 
 		size += bytes;
 		active += runs;
@@ -103,7 +94,7 @@ static int df_volumes(struct engine *eng, json_t *rows, struct err *e)
 	if (r < 0)
 		return r;
 	json_array_foreach(list, i, v) {
-		uint64_t bytes = bytes_below(json_string_value(json_object_get(v, "Mountpoint")));
+		uint64_t bytes = disk_use(json_string_value(json_object_get(v, "Mountpoint")));
 		json_t *usage = json_object_get(v, "UsageData");
 		bool used = json_integer_value(json_object_get(usage, "RefCount")) > 0;
 
