@@ -311,6 +311,17 @@ static void rules_raw(struct batch *b)
 	}
 }
 
+/* What passes the interfaces of set (key: in or out) is accepted or dropped. */
+static void rule_on_set(struct batch *b, const char *chain, uint32_t key, unsigned set,
+			uint32_t what)
+{
+	struct nftnl_rule *r = rule(chain);
+
+	in_set(r, key, set);
+	verdict(r, what, NULL);
+	add_rule(b, r);
+}
+
 /*
  * Through a published port back onto the bridge it came from.  The answer would go straight
  * to the neighbour, from an address that it never asked, so its source becomes ours.  Where
@@ -342,15 +353,8 @@ static void rules_forward(struct batch *b)
 	verdict(r, NF_ACCEPT, NULL);
 	add_rule(b, r);
 
-	r = rule("forward");
-	in_set(r, NFT_META_IIFNAME, SET_INTERNAL);
-	verdict(r, NF_DROP, NULL);
-	add_rule(b, r);
-
-	r = rule("forward");
-	in_set(r, NFT_META_OIFNAME, SET_INTERNAL);
-	verdict(r, NF_DROP, NULL);
-	add_rule(b, r);
+	rule_on_set(b, "forward", NFT_META_IIFNAME, SET_INTERNAL, NF_DROP);
+	rule_on_set(b, "forward", NFT_META_OIFNAME, SET_INTERNAL, NF_DROP);
 
 	/* Bits of NF_CT_STATE_BIT(): 2 established, 4 related. */
 	r = rule("forward");
@@ -365,10 +369,7 @@ static void rules_forward(struct batch *b)
 	verdict(r, NF_ACCEPT, NULL);
 	add_rule(b, r);
 
-	r = rule("forward");
-	in_set(r, NFT_META_OIFNAME, SET_BRIDGES);
-	verdict(r, NF_DROP, NULL);
-	add_rule(b, r);
+	rule_on_set(b, "forward", NFT_META_OIFNAME, SET_BRIDGES, NF_DROP);
 }
 
 /* set is looked up by protocol, maybe the destination address, and the port. */
@@ -447,10 +448,7 @@ static void rules_postrouting(struct batch *b)
 	compare(r, NFT_CMP_EQ, &mark, sizeof(mark));
 	masquerade(b, r);
 
-	r = rule("postrouting");
-	in_set(r, NFT_META_OIFNAME, SET_BRIDGES);
-	verdict(r, NF_ACCEPT, NULL);
-	add_rule(b, r);
+	rule_on_set(b, "postrouting", NFT_META_OIFNAME, SET_BRIDGES, NF_ACCEPT);
 
 	r = rule("postrouting");
 	in_set(r, NFT_META_IIFNAME, SET_BRIDGES);
