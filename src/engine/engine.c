@@ -100,25 +100,19 @@ int engine_mkdir_all(const char *path, unsigned mode, struct err *e)
 	}
 }
 
-/* A root as given, made absolute; else below the XDG directory, or the system's. */
-static char *root_path(const char *given, bool rootless, const char *xdg_name,
-		       const char *below_home, const char *system)
+/* A root as given, made absolute; NULL: not given. */
+static char *given_path(const char *given)
 {
-	const char *xdg = getenv(xdg_name), *home = getenv("HOME");
+	if (!given || given[0] == '/')
+		return given ? xstrdup(given) : NULL;
+	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
 
-	if (given && given[0] == '/')
-		return xstrdup(given);
-	if (given) {
-		CLEANUP_FREE char *cwd = getcwd(NULL, 0);
+	return xasprintf("%s/%s", cwd ? cwd : "", given);
+}
 
-		return xasprintf("%s/%s", cwd ? cwd : "", given);
-	}
-	if (!rootless)
-		return xstrdup(system);
-	if (xdg && xdg[0] == '/')
-		return xasprintf("%s/isle", xdg);
-	if (below_home && home && home[0] == '/')
-		return xasprintf("%s/%s", home, below_home);
+/* Where an ordinary user has no directory of that kind. */
+static char *below_tmp(void)
+{
 	return xasprintf("/tmp/isle-%u", (unsigned)rootless_host_uid());
 }
 
@@ -130,7 +124,32 @@ static int open_dir(const char *path, int *ret, struct err *e)
 
 char *engine_root_path(const struct engine_options *o, bool rootless)
 {
-	return root_path(o->root, rootless, "XDG_DATA_HOME", ".local/share/isle", "/var/lib/isle");
+	const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	char *given = given_path(o->root);
+
+	if (given)
+		return given;
+	if (!rootless)
+		return xstrdup("/var/lib/isle");
+	if (xdg && xdg[0] == '/')
+		return xasprintf("%s/isle", xdg);
+	return home && home[0] == '/' ? xasprintf("%s/.local/share/isle", home) : below_tmp();
+}
+
+char *engine_run_root_path(const struct engine_options *o, bool rootless)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	char *given = given_path(o->run_root);
+
+	if (given)
+		return given;
+	if (!rootless)
+		return xstrdup("/run/isle");
+	if (xdg && xdg[0] == '/')
+		return xasprintf("%s/isle", xdg);
+	/* su(1) and cron set none: what a login has is meant all the same. */
+	CLEANUP_FREE char *login = xasprintf("/run/user/%u", (unsigned)rootless_host_uid());
+	return access(login, W_OK) == 0 ? xasprintf("%s/isle", login) : below_tmp();
 }
 
 /*
@@ -166,8 +185,7 @@ static int make_dirs(struct engine *eng, struct err *e)
 static int open_roots(const struct engine_options *o, struct engine *eng, struct err *e)
 {
 	eng->root = engine_root_path(o, eng->rootless);
-	eng->run_root = root_path(o->run_root, eng->rootless, "XDG_RUNTIME_DIR", NULL,
-				  "/run/isle");
+	eng->run_root = engine_run_root_path(o, eng->rootless);
 	int r = make_dirs(eng, e);
 	if (r == 0)
 		r = open_dir(eng->root, &eng->rootfd, e);

@@ -53,8 +53,9 @@ void engine_close(struct engine *eng);
  */
 MUST_CHECK int engine_program(const char *name, char **ret, struct err *e);
 
-/* <root> as engine_open() would have it: the heap's. */
+/* <root> and <run-root> as engine_open() would have them: the heap's. */
 char *engine_root_path(const struct engine_options *o, bool rootless);
+char *engine_run_root_path(const struct engine_options *o, bool rootless);
 
 /* Make path and the parents it lacks, mode each; an existing directory is fine. */
 MUST_CHECK int engine_mkdir_all(const char *path, unsigned mode, struct err *e);

@@ -9,9 +9,9 @@
  *
  * Files that programs make belong to the user's subordinate ids (subuid(5)), and a keeper
  * belongs to the user namespace it was born in: exec and stop have to be in that one.  So
- * a command first looks for a keeper of ours that lives and joins its namespace
- * (user_namespaces(7)); without one it makes its own, with the same maps, so that files on
- * disk look the same in each.  Keepers' mount namespaces are copies of ours.
+ * a command first looks for another one or a keeper of ours that lives and joins its
+ * namespace (user_namespaces(7)); without one it makes its own, with the same maps, so that
+ * files on disk look the same in each.  Keepers' mount namespaces are copies of ours.
  */
 #include "engine/rootless.h"
 
@@ -20,10 +20,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/nsfs.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -32,13 +34,23 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/rootless_maps.h"
 #include "sys/calls.h"
 
 #define MARK "ISLE_ROOTLESS"            /* in our environment: the user's number outside */
-#define RANGES_MAX 16
 #define FILE_BYTES_MAX (1u << 20)
+#define EXEC_MS 2000                    /* what another command's execve may take */
 
-struct range { unsigned long first, count; };
+/*
+ * Processes in our user namespace, "PID START" a line of <run-root>/userns: commands add
+ * themselves, as a keeper is known to others only once it wrote its status.
+ */
+struct members {
+	int fd;                         /* locked */
+	char *path;
+	struct member { pid_t pid; unsigned long long start; } *v;
+	size_t n;
+};
 
 static long marked(void)
 {
@@ -58,152 +70,65 @@ uid_t rootless_host_uid(void)
 	return uid >= 0 ? (uid_t)uid : getuid();
 }
 
-bool rootless_has_gid(unsigned gid)
+static bool has_id(const char *map, unsigned id)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
 
-	if (file_read_at(AT_FDCWD, "/proc/self/gid_map", &b) < 0 || !b.data)
+	if (file_read_at(AT_FDCWD, map, &b) < 0 || !b.data)
 		return true;
 	for (char *p = b.data; *p; p += strspn(p, " \n")) {
 		unsigned long first = strtoul(p, &p, 10);
 
 		strtoul(p, &p, 10);
-		if (gid - first < strtoul(p, &p, 10))
+		if (id - first < strtoul(p, &p, 10))
 			return true;
 	}
 	return false;
 }
 
-/* --- maps -------------------------------------------------------------------------------- */
-
-/* The user's name in /etc/passwd, which subuid(5) may use instead of the number; or "". */
-static void user_name(char *ret, size_t size)
+bool rootless_has_uid(unsigned uid)
 {
-	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
-	char uid[16];
-
-	ret[0] = 0;
-	snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
-	if (file_read_at(AT_FDCWD, "/etc/passwd", &b) < 0 || !b.data)
-		return;
-	for (char *next = b.data, *line; (line = strsep(&next, "\n")); ) {
-		char *name = strsep(&line, ":");
-
-		strsep(&line, ":");
-		if (name && line && strcmp(strsep(&line, ":"), uid) == 0) {
-			snprintf(ret, size, "%s", name);
-			return;
-		}
-	}
+	return has_id("/proc/self/uid_map", uid);
 }
 
-/* NAME-OR-UID:FIRST:COUNT */
-static size_t read_ranges(const char *file, const char *name, struct range *ret)
+bool rootless_has_gid(unsigned gid)
 {
-	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
-	char uid[16];
-	size_t n = 0;
-
-	snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
-	if (file_read_at(AT_FDCWD, file, &b) < 0 || !b.data)
-		return 0;
-	for (char *next = b.data, *line; n < RANGES_MAX && (line = strsep(&next, "\n")); ) {
-		const char *who = strsep(&line, ":"), *first = strsep(&line, ":");
-
-		if (!line || !first || !*who || (strcmp(who, uid) != 0 && strcmp(who, name) != 0))
-			continue;
-		ret[n].first = strtoul(first, NULL, 10);
-		ret[n].count = strtoul(line, NULL, 10);
-		n += ret[n].count > 0;
-	}
-	return n;
+	return has_id("/proc/self/gid_map", gid);
 }
 
-/* "newuidmap PID 0 UID 1 1 FIRST COUNT ...": 0 is the user, the others follow from 1 on. */
-static int exec_map(const char *program, pid_t pid, unsigned own, const struct range *v, size_t n)
+bool rootless_sets_groups(void)
 {
-	char text[4 + 3 * RANGES_MAX][24], *argv[6 + 3 * RANGES_MAX];
-	unsigned long next = 1;
-	size_t k = 0;
+	CLEANUP(buf_release) struct buf b = BUF_INIT(64);
 
-	snprintf(text[0], sizeof(text[0]), "%d", (int)pid);
-	snprintf(text[1], sizeof(text[1]), "0");
-	snprintf(text[2], sizeof(text[2]), "%u", own);
-	snprintf(text[3], sizeof(text[3]), "1");
-	for (size_t i = 0; i < n; i++) {
-		snprintf(text[4 + 3 * i], sizeof(text[0]), "%lu", next);
-		snprintf(text[5 + 3 * i], sizeof(text[0]), "%lu", v[i].first);
-		snprintf(text[6 + 3 * i], sizeof(text[0]), "%lu", v[i].count);
-		next += v[i].count;
-	}
-	argv[k++] = (char *)(uintptr_t)program;
-	for (size_t i = 0; i < 4 + 3 * n; i++)
-		argv[k++] = text[i];
-	argv[k] = NULL;
-	execvp(program, argv);
-	return -errno;
+	return file_read_at(AT_FDCWD, "/proc/self/setgroups", &b) < 0 || !b.data ||
+	       strncmp(b.data, "deny", 4) != 0;
 }
 
-static int run_map(const char *program, pid_t pid, unsigned own, const struct range *v, size_t n)
+int rootless_lacks_ids(const char *what, struct err *e)
 {
-	int status;
-	pid_t child = fork();
-
-	if (child == 0) {
-		(void)!exec_map(program, pid, own, v, n);
-		_exit(127);
-	}
-	if (child < 0 || waitpid(child, &status, 0) < 0)
-		return -errno;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
-}
-
-/* Without subordinate ids, or their programs: the user alone is there. */
-static int map_one(pid_t pid)
-{
-	char path[48], text[48];
-
-	snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)pid);
-	int r = file_write_at(AT_FDCWD, path, "deny");
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
-	snprintf(text, sizeof(text), "0 %u 1", (unsigned)getuid());
-	if (r == 0)
-		r = file_write_at(AT_FDCWD, path, text);
-	snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
-	snprintf(text, sizeof(text), "0 %u 1", (unsigned)getgid());
-	return r == 0 ? file_write_at(AT_FDCWD, path, text) : r;
-}
-
-/* The helper: waits for its parent's new namespace and writes its maps. */
-static int write_maps(pid_t pid)
-{
-	struct range uids[RANGES_MAX], gids[RANGES_MAX];
 	char name[256];
 
-	user_name(name, sizeof(name));
-	size_t n_uids = read_ranges("/etc/subuid", name, uids);
-	size_t n_gids = read_ranges("/etc/subgid", name, gids);
-	if (n_uids == 0 || n_gids == 0)
-		return map_one(pid);
-	int r = run_map("newgidmap", pid, getgid(), gids, n_gids);
-	return r < 0 ? r : run_map("newuidmap", pid, getuid(), uids, n_uids);
+	maps_user_name(rootless_host_uid(), name, sizeof(name));
+	return err_set(e, EINVAL, "%s is not among the ids that /etc/subuid and /etc/subgid give "
+		       "%s; as root: " ROOTLESS_MEND, what, name, name);
 }
 
-static int helper(pid_t parent, int ready)
+/* --- making ------------------------------------------------------------------------------ */
+
+/* The helper: waits for its parent's new namespace and writes its maps. */
+static enum maps_result helper(pid_t parent, int ready)
 {
 	char byte;
 
-	/* End of file: the parent could not make its namespace. */
-	if (fd_read_all(ready, &byte, 1) != 1)
-		return 1;
-	int r = write_maps(parent);
-	return r < 0 ? -r & 0x7f : 0;
+	/* End of file: the parent could not make its namespace, and says so. */
+	return fd_read_all(ready, &byte, 1) == 1 ? maps_write(parent) : MAPS_WRITTEN;
 }
 
 static int make_namespace(struct err *e)
 {
 	int ready[2], status;
 	pid_t self = getpid();
+	uid_t uid = getuid();           /* nobody's, between unshare(2) and the maps */
 
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "make a pipe");
@@ -224,14 +149,32 @@ static int make_namespace(struct err *e)
 		return err_sys(e, -r, "make a user namespace (isle runs as an ordinary user in "
 			       "one; sysctl user.max_user_namespaces and "
 			       "kernel.unprivileged_userns_clone have to allow it)");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return err_set(e, EPERM, "map ids into the user namespace: newuidmap and newgidmap "
-			       "(package uidmap) have to be installed, and the ranges of "
-			       "/etc/subuid and /etc/subgid to be this user's own");
-	return 0;
+	if (!WIFEXITED(status))
+		return maps_error(MAPS_REFUSED, uid, e);
+	return WEXITSTATUS(status) == MAPS_WRITTEN ? 0 :
+	       maps_error((enum maps_result)WEXITSTATUS(status), uid, e);
 }
 
 /* --- joining ----------------------------------------------------------------------------- */
+
+/* Field 22 of proc_pid_stat(5): with it a number is one process's for ever.  0: gone. */
+static unsigned long long start_of(pid_t pid)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(4096);
+	unsigned long long start = 0;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (file_read_at(AT_FDCWD, path, &b) < 0 || !b.data)
+		return 0;
+	/* The name before it may hold blanks and ')'. */
+	const char *rest = strrchr(b.data, ')');
+	if (!rest || rest[1] == 0 || rest[2] == 'Z' ||
+	    sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+		   "%*d %*d %llu", &start) != 1)
+		return 0;
+	return start;
+}
 
 /* The user namespace of process pid, if it is one this user has made: a descriptor. */
 static int foreign_userns(pid_t pid)
@@ -244,52 +187,178 @@ static int foreign_userns(pid_t pid)
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &theirs) < 0 || stat("/proc/self/ns/user", &ours) < 0)
 		return -errno;
-	/* Its number may have gone to another process since. */
 	if (theirs.st_ino == ours.st_ino || ioctl(fd, NS_GET_OWNER_UID, &owner) < 0 ||
 	    owner != getuid())
 		return -ESRCH;
 	return take_fd(fd);
 }
 
-/* What the keeper of instances/<id> wrote of itself, read before there is an engine. */
+/* One that is listed lets nobody look (ptrace(2), "dumpable") until its execve is over. */
+static int wait_userns(const struct member *m)
+{
+	int fd = foreign_userns(m->pid);
+
+	for (int ms = 0; fd == -EACCES && ms < EXEC_MS && start_of(m->pid) == m->start; ms++) {
+		poll(NULL, 0, 1);
+		fd = foreign_userns(m->pid);
+	}
+	return fd;
+}
+
+static void add_member(struct members *l, pid_t pid)
+{
+	const struct member m = { .pid = pid, .start = start_of(pid) };
+
+	if (m.start == 0)
+		return;
+	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = m;
+}
+
+/* Those that live, of the list in the file. */
+static int read_members(struct members *l, struct err *e)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
+
+	int r = fd_read_buf(l->fd, &b);
+	if (r < 0)
+		return err_sys(e, -r, "read %s", l->path);
+	for (char *p = b.data, *end; p && *p; p = end + strspn(end, "\n")) {
+		pid_t pid = (pid_t)strtol(p, &end, 10);
+		unsigned long long start = strtoull(end, &end, 10);
+
+		if (end == p)
+			break;
+		if (pid > 0 && start != 0 && start_of(pid) == start)
+			add_member(l, pid);
+	}
+	return 0;
+}
+
+static int write_members(const struct members *l, struct err *e)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
+
+	for (size_t i = 0; i < l->n; i++)
+		buf_printf(&b, "%d %llu\n", (int)l->v[i].pid, l->v[i].start);
+	int r = ftruncate(l->fd, 0) < 0 || lseek(l->fd, 0, SEEK_SET) < 0 ? -errno : 0;
+	if (r == 0 && b.data)
+		r = fd_write_all(l->fd, b.data, b.len);
+	return r < 0 ? err_sys(e, -r, "write %s", l->path) : 0;
+}
+
+/* Below /tmp anybody may have made it before us. */
+static int own_directory(const char *path, struct err *e)
+{
+	struct stat st;
+	int r = engine_mkdir_all(path, 0711, e);
+
+	if (r < 0)
+		return r;
+	if (lstat(path, &st) < 0)
+		return err_sys(e, errno, "look at %s", path);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != getuid())
+		return err_set(e, EPERM, "%s is not this user's own directory: set HOME and "
+			       "XDG_RUNTIME_DIR, or name others by --root and --run-root", path);
+	return 0;
+}
+
+/* Open and locked: two first commands at once make one namespace, not two. */
+static int open_members(const char *run_root, struct members *l, struct err *e)
+{
+	l->path = xasprintf("%s/userns", run_root);
+	l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (l->fd < 0)
+		return err_sys(e, errno, "open %s", l->path);
+	if (TEMP_FAILURE_RETRY(flock(l->fd, LOCK_EX)) < 0)
+		return err_sys(e, errno, "lock %s", l->path);
+	return read_members(l, e);
+}
+
+static void close_members(struct members *l)
+{
+	fd_close(&l->fd);
+	free(l->path);
+	free(l->v);
+}
+
+/* What the keeper of instances/<id> wrote of itself, while it lives: it holds its lock. */
 static pid_t keeper_of(int instances, const char *id)
 {
 	static const char key[] = "\"keeperPid\":";
 	CLEANUP(buf_release) struct buf b = BUF_INIT(FILE_BYTES_MAX);
 	CLEANUP_FREE char *path = xasprintf("%s/status.json", id);
+	CLEANUP_FREE char *lock = xasprintf("%s/keeper.lock", id);
 
-	if (file_read_at(instances, path, &b) < 0 || !b.data)
+	CLEANUP_FD int fd = openat(instances, lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK ||
+	    file_read_at(instances, path, &b) < 0 || !b.data)
 		return 0;
 	const char *at = strstr(b.data, key);
 	return at ? (pid_t)strtol(at + sizeof(key) - 1, NULL, 10) : 0;
 }
 
-/* 1 when a keeper's namespace was joined, 0 when there is none. */
-static int join_keeper(const char *root, struct err *e)
+/* A keeper that was there before the list, or whose starter has left it. */
+static int find_keeper(const char *root, struct members *l)
 {
 	CLEANUP_FREE char *path = xasprintf("%s/instances", root);
 	DIR *d = opendir(path);
-	int fd = -1;
+	int fd = -ESRCH;
 
 	if (!d)
-		return 0;
+		return -ESRCH;
 	for (struct dirent *de; fd < 0 && (de = readdir(d)); ) {
 		pid_t pid = de->d_name[0] == '.' ? 0 : keeper_of(dirfd(d), de->d_name);
 
-		if (pid > 0)
-			fd = foreign_userns(pid);
+		if (pid <= 0)
+			continue;
+		fd = foreign_userns(pid);
+		if (fd >= 0)
+			add_member(l, pid);
 	}
 	closedir(d);
-	if (fd < 0)
+	return fd;
+}
+
+/* 1 when the namespace of a command or a keeper was joined, 0 when there is none. */
+static int join(const char *root, struct members *l, struct err *e)
+{
+	int userns = -ESRCH;
+
+	for (size_t i = 0; userns < 0 && i < l->n; i++)
+		userns = wait_userns(&l->v[i]);
+	if (userns < 0)
+		userns = find_keeper(root, l);
+	if (userns < 0)
 		return 0;
+	CLEANUP_FD int fd = userns;
 	int r = sys_setns(fd, CLONE_NEWUSER);
-	close(fd);
 	if (r < 0)
 		return err_sys(e, -r, "join the user namespace of running instances");
 	/* Of our own: what is mounted for a moment is seen by nobody else. */
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "make a mount namespace");
 	return 1;
+}
+
+/* The lock goes with the execve that follows. */
+static int join_or_make(const char *root, const char *run_root, struct members *l,
+			struct err *e)
+{
+	int r = own_directory(root, e);
+
+	if (r == 0)
+		r = own_directory(run_root, e);
+	if (r == 0)
+		r = open_members(run_root, l, e);
+	if (r == 0)
+		r = join(root, l, e);
+	if (r == 0)
+		r = make_namespace(e);
+	if (r < 0)
+		return r;
+	add_member(l, getpid());
+	return write_members(l, e);
 }
 
 /* --- entering ------------------------------------------------------------------------------ */
@@ -339,10 +408,10 @@ int rootless_enter(const struct engine_options *o, bool *ret, struct err *e)
 		*ret = marked() >= 0 || !all_ids_mapped();
 		return 0;
 	}
+	CLEANUP(close_members) struct members l = { .fd = -1 };
 	CLEANUP_FREE char *root = engine_root_path(o, true);
-	int r = join_keeper(root, e);
-	if (r == 0)
-		r = make_namespace(e);
+	CLEANUP_FREE char *run_root = engine_run_root_path(o, true);
+	int r = join_or_make(root, run_root, &l, e);
 	if (r < 0)
 		return r;
 	/* Denied where the user alone is mapped; his other groups are nobody's then. */

@@ -16,6 +16,7 @@
 #include "engine/capabilities.h"
 #include "engine/instance_impl.h"
 #include "engine/life.h"
+#include "engine/rootless.h"
 #include "engine/seccomp_default.h"
 #include "engine/spec_impl.h"
 
@@ -178,8 +179,8 @@ static void put_user(struct spec *s)
 	json_put_int(&s->w, "uid", s->uid);
 	json_put_int(&s->w, "gid", s->gid);
 	json_open(&s->w, "additionalGids", '[');
-	/* Docker names the primary group here as well.  An ordinary user may not set any. */
-	if (!s->eng->rootless || s->n_groups > 0)
+	/* Docker names the primary group here as well. */
+	if (!s->eng->rootless || rootless_sets_groups())
 		json_put_int(&s->w, NULL, s->gid);
 	for (size_t i = 0; i < s->n_groups; i++)
 		json_put_int(&s->w, NULL, s->groups[i]);

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "engine/rootless.h"
 #include "engine/spec_impl.h"
 #include "sys/inroot.h"
 
@@ -150,6 +151,37 @@ static int add_groups_of(struct spec *s, const char *name, struct err *e)
 	return r;
 }
 
+/* An ordinary user has some ids only, and without subordinate ones no additional groups. */
+static int check_ids(struct spec *s, const char *given, struct err *e)
+{
+	size_t n = 0;
+
+	if (!s->eng->rootless)
+		return 0;
+	if (!rootless_has_uid(s->uid) || !rootless_has_gid(s->gid))
+		return rootless_lacks_ids(arena_printf(&s->arena, "user %s (%u:%u)", given, s->uid,
+						       s->gid), e);
+	bool settable = s->n_groups > 0 && rootless_sets_groups();
+	for (size_t i = 0; settable && i < s->n_groups; i++)
+		if (rootless_has_gid(s->groups[i]))
+			s->groups[n++] = s->groups[i];
+	s->n_groups = n;
+	return 0;
+}
+
+/* --group-add */
+static int add_given_group(struct spec *s, const char *given, struct err *e)
+{
+	uint32_t gid;
+
+	int r = find_group(s, given, &gid, e);
+	if (r < 0)
+		return r;
+	if (s->eng->rootless && (!rootless_has_gid(gid) || !rootless_sets_groups()))
+		return rootless_lacks_ids(arena_printf(&s->arena, "group %s (%u)", given, gid), e);
+	return add_group(s, gid, e);
+}
+
 int spec_resolve_user(struct spec *s, struct err *e)
 {
 	const char *given = s->c->user && *s->c->user ? s->c->user : "0", *name = NULL;
@@ -175,14 +207,8 @@ int spec_resolve_user(struct spec *s, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	for (size_t i = 0; i < s->c->group_add.n; i++) {
-		uint32_t gid;
-
-		r = find_group(s, s->c->group_add.v[i], &gid, e);
-		if (r == 0)
-			r = add_group(s, gid, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	r = check_ids(s, given, e);
+	for (size_t i = 0; r == 0 && i < s->c->group_add.n; i++)
+		r = add_given_group(s, s->c->group_add.v[i], e);
+	return r;
 }
