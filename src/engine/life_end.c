@@ -21,6 +21,7 @@
 #include "image/tree.h"
 #include "proto/keeper.h"
 
+#define REMOVE_TRIES 10
 #define STUCK_MS 10000          /* what a keeper may take beyond the program's own time */
 
 /* --- the keeper ---------------------------------------------------------------------- */
@@ -245,7 +246,15 @@ static int remove_things(struct engine *eng, struct instance *in, struct err *e)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	r = in->active != INSTANCE_IDLE ? life_give_back(eng, in, e) : 0;
-	return r < 0 ? r : tree_remove_at(eng->instancesfd, in->id, e);
+	if (r < 0)
+		return r;
+	/* Who comes to wait for the lock, as its keeper's reap, makes the file anew in between. */
+	for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+		r = tree_remove_at(eng->instancesfd, in->id, e);
+		if (r != -ENOTEMPTY)
+			break;
+	}
+	return r;
 }
 
 int life_remove(struct engine *eng, struct instance *in, bool force, bool volumes, struct err *e)
