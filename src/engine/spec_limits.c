@@ -124,6 +124,9 @@ static void put_devices(struct spec *s, const struct devices *d)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct device *v = &d->v[i];
 
+		/* Bound as a mount: spec_mounts.c. */
+		if (s->eng->rootless && strcmp(v->host, v->path) != 0)
+			continue;
 		json_open(w, NULL, '{');
 		json_put_string(w, "type", S_ISCHR(v->st.st_mode) ? "c" : "b");
 		json_put_string(w, "path", v->path);

@@ -91,8 +91,13 @@ static int put_defaults(struct spec *s, struct err *e)
 	/* A fresh sysfs needs a network namespace that belongs to our user namespace. */
 	bool host_net_rootless = s->eng->rootless && mode_is(c->network_mode, "host");
 
+	/* A fresh proc needs a pid namespace that does. */
+	bool host_pid_rootless = s->eng->rootless && mode_is(c->pid_mode, "host");
+
 	/* A directory tree of the user's at /dev or /sys is what he wants there. */
-	if (!user_has(c, "/proc"))
+	if (!user_has(c, "/proc") && host_pid_rootless)
+		put(s, "/proc", "bind", "/proc", "rbind,nosuid,noexec,nodev");
+	else if (!user_has(c, "/proc"))
 		put(s, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	if (!user_has(c, "/dev"))
 		put(s, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
@@ -202,6 +207,17 @@ static int put_users(struct spec *s, const struct instance_mount *m, struct err 
 	return 0;
 }
 
+/* In a user namespace a node is the host's, bound; by another name only a mount does it. */
+static void put_moved_devices(struct spec *s)
+{
+	for (size_t i = 0; i < s->c->n_devices; i++) {
+		const struct instance_device *d = &s->c->devices[i];
+
+		if (d->path && strcmp(d->path, d->host) != 0)
+			put(s, d->path, "bind", d->host, "rbind,rprivate,nosuid,noexec");
+	}
+}
+
 int spec_put_mounts(struct spec *s, struct err *e)
 {
 	const struct instance_config *c = s->c;
@@ -216,6 +232,8 @@ int spec_put_mounts(struct spec *s, struct err *e)
 	int r = put_defaults(s, e);
 	if (r == 0)
 		r = put_own_files(s, e);
+	if (r == 0 && s->eng->rootless)
+		put_moved_devices(s);
 	for (size_t i = 0; r == 0 && i < c->n_mounts; i++)
 		r = put_users(s, &c->mounts[sorted[i].i], e);
 	if (r == 0 && c->init) {
