@@ -358,10 +358,11 @@ int cgroup_set(const struct cgroup *cg, const struct oci_resources *r, struct er
 	if (cg->mode == CGROUP_MODE_NONE) {
 		if (!asks_for_limits(r))
 			return 0;
-		return err_set(e, EPERM, "linux.resources cannot be applied: %s",
+		return err_set(e, EPERM, "limits (linux.resources) cannot be applied: %s",
 			       cg->manager == CGROUP_DISABLED ?
 			       "control groups are disabled (--cgroup-manager=disabled)" :
-			       "this user may not create control groups here");
+			       "this user may not create control groups here; that takes cgroup "
+			       "v2 and a group delegated to the user, as systemd has for logins");
 	}
 	rc = cg->mode == CGROUP_MODE_V1 ? cgroup_v1_set(cg, r, e) : cgroup_v2_set(cg, r, e);
 	if (rc >= 0 && cg->manager == CGROUP_SYSTEMD)

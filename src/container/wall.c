@@ -4,9 +4,12 @@
  */
 #include "container/wall.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -135,13 +138,56 @@ static int wall_stats(const struct wall_host *h, const char *id, json_t **ret, s
 	return r < 0 ? r : cgroup_stats(&st.cgroup, ret, e);
 }
 
+/* The number of a process's pid namespace; 0: gone, or another user's. */
+static ino_t pidns_of(int proc, const char *pid)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%.16s/ns/pid", pid);
+	return fstatat(proc, path, &st, 0) < 0 ? 0 : st.st_ino;
+}
+
+/* Those in the init's pid namespace, of which there is one for each container with its own. */
+static int pidns_pids(pid_t init, pid_t **ret, size_t *ret_n, struct err *e)
+{
+	DIR *d = opendir("/proc");
+	size_t n = 0, cap = 0;
+	pid_t *v = NULL;
+	char text[16];
+
+	if (!d)
+		return err_sys(e, errno, "open directory /proc");
+	snprintf(text, sizeof(text), "%d", init);
+	ino_t ns = pidns_of(dirfd(d), text);
+	for (struct dirent *de; ns && (de = readdir(d)); ) {
+		if (de->d_name[0] < '0' || de->d_name[0] > '9' ||
+		    pidns_of(dirfd(d), de->d_name) != ns)
+			continue;
+		if (n == cap)
+			v = xreallocarray(v, cap = cap ? 2 * cap : 16, sizeof(*v));
+		v[n++] = (pid_t)strtol(de->d_name, NULL, 10);
+	}
+	closedir(d);
+	*ret = v;
+	*ret_n = n;
+	return 0;
+}
+
 static int wall_pids(const struct wall_host *h, const char *id, pid_t **ret, size_t *ret_n,
 		     struct err *e)
 {
 	CLEANUP(state_release) struct state st = { .dirfd = -1 };
-	int r = load(h, id, true, &st, e);
+	int r = load(h, id, false, &st, e);
 
-	return r < 0 ? r : cgroup_pids(&st.cgroup, ret, ret_n, e);
+	if (r < 0)
+		return r;
+	if (st.cgroup.mode != CGROUP_MODE_NONE)
+		return cgroup_pids(&st.cgroup, ret, ret_n, e);
+	if (!(st.ns_flags & CLONE_NEWPID))
+		return err_set(e, ENOTSUP, "container %s has neither a cgroup nor a pid namespace "
+			       "of its own to know its processes by", id);
+	return pidns_pids(st.pid, ret, ret_n, e);
 }
 
 static int wall_oom_count(const struct wall_host *h, const char *id, uint64_t *ret,

@@ -162,7 +162,10 @@ static int run_frozen(struct isle_call *c, struct instance *in, struct err *e)
 		sigaction(signals[i], &sa, &old[i]);
 	int r = freeze(c, in, true, e);
 	bool frozen = r >= 0;
-	if (frozen)
+	/* An ordinary user's without a group of its own: its files are taken as it runs. */
+	if (r == -ENOTSUP)
+		log_warn("%s cannot be paused meanwhile: %s", in->name, e->msg);
+	if (frozen || r == -ENOTSUP)
 		r = run_image(c, in, e);
 	if (freeze(c, in, false, &why) < 0 && frozen)
 		log_error("%s stays paused; \"isle unpause %s\" lets it go on: %s", in->name,

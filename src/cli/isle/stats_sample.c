@@ -1,6 +1,7 @@
 /* cli/isle/stats_sample.c - see stats_sample.h */
 #include "cli/isle/stats_sample.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,14 +81,34 @@ static void network(pid_t pid, struct stats_sample *s)
 	}
 }
 
+/* Another's processes can be counted without a group of theirs, not what they use. */
+static void take_groupless(struct engine *eng, const struct wall *wall,
+			   const struct instance *in, struct stats_sample *ret)
+{
+	CLEANUP_FREE pid_t *pids = NULL;
+	size_t n = 0;
+
+	if (wall->pids(&eng->host, in->id, &pids, &n, NULL) < 0)
+		return;
+	ret->groupless = true;
+	ret->pids = n;
+}
+
 void stats_sample_take(struct engine *eng, const struct instance *in, struct stats_sample *ret)
 {
 	CLEANUP_JSON json_t *data = NULL;
 	const struct wall *wall;
 
 	*ret = (struct stats_sample){ 0 };
-	if (engine_wall(in->config.wall, &wall, NULL) < 0 ||
-	    wall->stats(&eng->host, in->id, &data, NULL) < 0)
+	if (engine_wall(in->config.wall, &wall, NULL) < 0)
+		return;
+	/* The host's own counters are not the instance's. */
+	if (!in->config.network_mode || strcmp(in->config.network_mode, "host") != 0)
+		network(in->status.pid, ret);
+	int r = wall->stats(&eng->host, in->id, &data, NULL);
+	if (r == -ENOTSUP)
+		take_groupless(eng, wall, in, ret);
+	if (r < 0)
 		return;
 	/* runc's event has the counters below "data". */
 	const json_t *inner = json_object_get(data, "data");
@@ -98,9 +119,6 @@ void stats_sample_take(struct engine *eng, const struct instance *in, struct sta
 	ret->pids = number(d, "pids", "current", NULL);
 	memory(d, ret);
 	block_io(d, ret);
-	/* The host's own counters are not the instance's. */
-	if (!in->config.network_mode || strcmp(in->config.network_mode, "host") != 0)
-		network(in->status.pid, ret);
 }
 
 static json_t *pair(char *a, char *b)
@@ -121,6 +139,7 @@ static json_t *percent(double of_one)
 json_t *stats_row(const struct instance *in, const struct stats_sample *before,
 		  const struct stats_sample *now, bool trunc)
 {
+	static const char *const of_group[] = { "BlockIO", "CPUPerc", "MemPerc", "MemUsage" };
 	double cpu = 0, memory_share = 0;
 	json_t *row = json_object();
 
@@ -143,5 +162,8 @@ json_t *stats_row(const struct instance *in, const struct stats_sample *before,
 	json_object_set_new(row, "NetIO", pair(output_size(now->received),
 					       output_size(now->sent)));
 	json_object_set_new(row, "PIDs", json_string(pids));
+	/* Docker's sign for what is not known. */
+	for (size_t i = 0; now->groupless && i < ARRAY_LEN(of_group); i++)
+		json_object_set_new(row, of_group[i], json_string("--"));
 	return row;
 }

@@ -8,6 +8,7 @@
 
 struct stats_sample {
 	bool valid;
+	bool groupless;                 /* runs without a control group: net and PIDs alone */
 	uint64_t when_ns;               /* CLOCK_MONOTONIC */
 	uint64_t cpu_ns;
 	uint64_t memory, memory_limit;  /* bytes; without a limit of its own, the host's */
