@@ -145,13 +145,20 @@ static bool must_chown(const struct unpack *u)
 	return u->inherits_gid || uid_of(u) != u->fsuid || gid_of(u) != u->fsgid;
 }
 
+/* An id that the user namespace has not got. */
+static int no_such_owner(uint32_t uid, uint32_t gid, struct err *e)
+{
+	return err_set(e, EINVAL, "its owner %" PRIu32 ":%" PRIu32 " is not among this user's ids; "
+		       "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
+		       "USER", uid, gid);
+}
+
 static int chown_failed(const struct unpack *u, int code, struct err *e)
 {
-	if (code == EINVAL)
-		return err_set(e, EINVAL, "entry \"%s\": its owner %" PRIu32 ":%" PRIu32
-			       " is not in the user namespace; give more ids in /etc/subuid "
-			       "and /etc/subgid", u->t->name, uid_of(u), gid_of(u));
-	return failed(u, code, "set its owner", e);
+	if (code != EINVAL)
+		return failed(u, code, "set its owner", e);
+	(void)!no_such_owner(uid_of(u), gid_of(u), e);
+	return err_prefix(e, "entry \"%s\"", u->t->name);
 }
 
 static void times_of(const struct tar_entry *t, struct timespec times[2])
@@ -621,7 +628,8 @@ static int finish_dir(struct unpack *u, const struct dir_record *d, struct err *
 	if (!d->set)
 		return 0;
 	if (fchown(fd, d->uid, d->gid) < 0)
-		return err_sys(e, errno, "set owner %" PRIu32 ":%" PRIu32, d->uid, d->gid);
+		return errno == EINVAL ? no_such_owner(d->uid, d->gid, e) :
+		       err_sys(e, errno, "set owner %" PRIu32 ":%" PRIu32, d->uid, d->gid);
 	if (fchmod(fd, d->mode) < 0)
 		return err_sys(e, errno, "set mode");
 	if (set_xattrs(u, fd, d->path, d->xattrs, d->n_xattrs, e) < 0)

@@ -104,8 +104,11 @@ int net_doctor(const struct net *n, json_t **ret, struct err *e)
 		bool there = in_path("pasta");
 		point(list, "pasta", there, there ? "pasta is installed" : "pasta is missing",
 		      "apt-get install passt");
-		point(list, "tun", access("/dev/net/tun", R_OK | W_OK) == 0, "/dev/net/tun",
-		      "modprobe tun");
+		bool usable = access("/dev/net/tun", R_OK | W_OK) == 0;
+		bool closed = !usable && errno == EACCES;
+		point(list, "tun", usable, usable ? "/dev/net/tun" : closed ?
+		      "/dev/net/tun is closed to this user" : "/dev/net/tun is missing",
+		      closed ? "chmod 0666 /dev/net/tun, as root" : "modprobe tun, as root");
 		*ret = list;
 		return 0;
 	}

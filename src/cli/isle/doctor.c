@@ -21,6 +21,8 @@
 #include "base/mem.h"
 #include "cli/isle/command.h"
 #include "cli/isle/output.h"
+#include "engine/rootless.h"
+#include "engine/rootless_maps.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
 
@@ -28,6 +30,7 @@ struct finding {
 	enum verdict verdict;
 	char text[256];                 /* what was found */
 	const char *mend;               /* what to do; a command where there is one */
+	char mend_text[160];            /* where that has to be put together */
 };
 
 struct check {
@@ -182,12 +185,31 @@ static void look_xattr(const struct engine *eng, struct finding *f)
 	}
 }
 
+/* Whether the group we are in is one we may make others below. */
+static bool group_is_ours(void)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(1 << 16);
+
+	if (file_read_at(AT_FDCWD, "/proc/self/cgroup", &b) < 0 || !b.data)
+		return false;
+	char *path = strstr(b.data, "0::/");
+	if (!path)
+		return false;
+	path[strcspn(path, "\n")] = 0;
+	CLEANUP_FREE char *dir = xasprintf("/sys/fs/cgroup%s", path + 3);
+	return access(dir, W_OK) == 0;
+}
+
 static void look_cgroup(const struct engine *eng, struct finding *f)
 {
+	bool v2 = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
 	struct stat st;
 
-	(void)eng;
-	if (stat("/sys/fs/cgroup/cgroup.controllers", &st) == 0) {
+	if (eng->rootless && !(v2 && group_is_ours())) {
+		FOUND(f, "version %d, none of this user's own: no limits, no pause", v2 ? 2 : 1);
+		missing(f, VERDICT_WARN, v2 ? "systemd-run --user --scope -p Delegate=yes isle ..." :
+			"boot with systemd.unified_cgroup_hierarchy=1, or run as root");
+	} else if (v2) {
 		FOUND(f, "version 2");
 	} else if (stat("/sys/fs/cgroup/memory", &st) == 0) {
 		FOUND(f, "version 1");
@@ -215,9 +237,28 @@ static void look_programs(const struct engine *eng, struct finding *f)
 	}
 }
 
+static bool has_line(const char *file, const char *name, const char *uid)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT(1 << 20);
+
+	if (file_read_at(AT_FDCWD, file, &b) < 0 || !b.data)
+		return false;
+	for (char *next = b.data, *line; (line = strsep(&next, "\n")); ) {
+		const char *who = strsep(&line, ":");
+
+		if (line && (strcmp(who, name) == 0 || strcmp(who, uid) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* What an ordinary user needs; of root's own lines nobody makes use. */
 static void look_rootless(const struct engine *eng, struct finding *f)
 {
-	(void)eng;
+	char name[64], uid[16];
+
+	snprintf(uid, sizeof(uid), "%u", (unsigned)rootless_host_uid());
+	maps_user_name(rootless_host_uid(), name, sizeof(name));
 	FOUND(f, "newuidmap, newgidmap, pasta, /etc/subuid");
 	if (!in_path("newuidmap") || !in_path("newgidmap")) {
 		FOUND(f, "no newuidmap: an ordinary user's instances have one user only");
@@ -225,10 +266,12 @@ static void look_rootless(const struct engine *eng, struct finding *f)
 	} else if (!in_path("pasta")) {
 		FOUND(f, "no pasta: an ordinary user's instances have no network");
 		missing(f, VERDICT_WARN, "apt-get install passt");
-	} else if (access("/etc/subuid", R_OK) < 0) {
-		FOUND(f, "/etc/subuid cannot be read");
-		missing(f, VERDICT_WARN, "usermod --add-subuids 100000-165535 "
-			"--add-subgids 100000-165535 USER");
+	} else if (eng->rootless && (!has_line("/etc/subuid", name, uid) ||
+				     !has_line("/etc/subgid", name, uid))) {
+		FOUND(f, "/etc/subuid or /etc/subgid has no line for %.80s: instances have one "
+		      "user only", name);
+		snprintf(f->mend_text, sizeof(f->mend_text), ROOTLESS_MEND, name);
+		missing(f, VERDICT_WARN, f->mend_text);
 	}
 }
 
