@@ -133,14 +133,18 @@ static int begin(struct keeper *k, struct err *e)
 	return k->listenfd < 0 ? k->listenfd : 0;
 }
 
-/* Back to the namespaces we were started from: addresses and rules are kept there. */
+/*
+ * Back to the namespaces we were started from: addresses and rules are kept there.  The host's
+ * network is closed to an ordinary user, whose pasta is ended by its number, from anywhere.
+ */
 static void reap_instance(const struct keeper *k)
 {
+	bool to_net = k->hostnet >= 0 && !k->cfg.host.rootless;
 	sigset_t none;
 
 	if (k->told || !k->cfg.reap.n)
 		return;
-	if ((k->hostnet >= 0 && sys_setns(k->hostnet, CLONE_NEWNET) < 0) ||
+	if ((to_net && sys_setns(k->hostnet, CLONE_NEWNET) < 0) ||
 	    (k->hostmnt >= 0 && sys_setns(k->hostmnt, CLONE_NEWNS) < 0) || chdir("/") < 0)
 		return;                 /* the next command finds what is left */
 	sigemptyset(&none);
