@@ -207,7 +207,8 @@ static void look_cgroup(const struct engine *eng, struct finding *f)
 
 	if (eng->rootless && !(v2 && group_is_ours())) {
 		FOUND(f, "version %d, none of this user's own: no limits, no pause", v2 ? 2 : 1);
-		missing(f, VERDICT_WARN, v2 ? "systemd-run --user --scope -p Delegate=yes isle ..." :
+		missing(f, VERDICT_WARN,
+			v2 ? "systemd-run --user --scope -p Delegate=yes isle ..." :
 			"boot with systemd.unified_cgroup_hierarchy=1, or run as root");
 	} else if (v2) {
 		FOUND(f, "version 2");
