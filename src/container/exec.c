@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -231,6 +232,12 @@ static int exec_consoles(struct exec_run *x, struct err *e)
 		return err_sys(e, errno, "make a socket pair");
 	x->console_sock = pair[0];
 	x->console_here = pair[1];
+	/* Before it starts: a program that asks at once must not find 0 by 0. */
+	struct winsize ws;
+	if (!x->process->console_height && ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) == 0) {
+		x->process->console_height = ws.ws_row;
+		x->process->console_width = ws.ws_col;
+	}
 	return 0;
 }
 
