@@ -146,10 +146,12 @@ engine_sweep_groups() {
 }
 
 # pty CMD...: run it with a pseudo-terminal as its stdin and stdout; sets rc and out,
-# with carriage returns taken out.  What is on our own stdin is typed into it.
+# with carriage returns taken out.  What is on our own stdin is typed into it.  script
+# hands its line to $SHELL; only bash reads everything that bash's %q writes.
 pty() {
 	rc=0
-	out=$(script -q -e -c "$(printf '%q ' "$@")" /dev/null 2>&1 | tr -d '\r\000') || rc=$?
+	out=$(SHELL=/bin/bash script -q -e -c "$(printf '%q ' "$@")" /dev/null 2>&1 |
+		tr -d '\r\000') || rc=$?
 	echo "+ (pty) $*"
 	echo "rc=$rc"
 	echo "$out" | sed 's/^/  out: /'
