@@ -33,6 +33,8 @@ MUST_CHECK int life_start(struct engine *eng, struct instance *in, unsigned atta
 			  int *ret_sock, struct err *e);
 /* After its keeper has ended: addresses, ports, names back; auto_remove removes it. */
 MUST_CHECK int life_reap(struct engine *eng, struct instance *in, struct err *e);
+/* The same by a keeper that has ended itself: nothing, when it was started again since. */
+MUST_CHECK int life_reap_ended(struct engine *eng, struct instance *in, struct err *e);
 /* signal, wait up to timeout_ms (-1: its own), SIGKILL; waits for the end. */
 MUST_CHECK int life_stop(struct engine *eng, struct instance *in, int signal, int timeout_ms,
 			 struct err *e);

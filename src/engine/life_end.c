@@ -208,6 +208,19 @@ int life_reap(struct engine *eng, struct instance *in, struct err *e)
 	return life_give_back(eng, in, e);
 }
 
+int life_reap_ended(struct engine *eng, struct instance *in, struct err *e)
+{
+	int r = instance_lock(eng, in, true, e);
+
+	if (r < 0)
+		return r;
+	/* Its status may not be written yet.  Whoever started it has taken all back before. */
+	r = instance_keeper_lives(eng, in->id);
+	if (r < 0)
+		return err_sys(e, -r, "look at the keeper of %s", in->name);
+	return r > 0 ? 0 : life_reap(eng, in, e);
+}
+
 /* --- removal ------------------------------------------------------------------------------ */
 
 void instance_remove_dir(struct engine *eng, const char *id)

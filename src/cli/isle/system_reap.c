@@ -17,7 +17,7 @@ static int reap(struct isle_call *c, struct err *e)
 	int r = instance_find(c->eng, c->argv[0], true, &in, e);
 	if (r == -ENOENT)
 		return 0;               /* removed meanwhile */
-	return r < 0 ? r : life_reap(c->eng, &in, e);
+	return r < 0 ? r : life_reap_ended(c->eng, &in, e);
 }
 
 const struct command command_system_reap = {

@@ -142,7 +142,8 @@ static void reap_instance(const struct keeper *k)
 	bool to_net = k->hostnet >= 0 && !k->cfg.host.rootless;
 	sigset_t none;
 
-	if (k->told || !k->cfg.reap.n)
+	/* Of one that never ran the starter takes all back, and waits for us with its lock. */
+	if (k->told || !k->ran || !k->cfg.reap.n)
 		return;
 	if ((to_net && sys_setns(k->hostnet, CLONE_NEWNET) < 0) ||
 	    (k->hostmnt >= 0 && sys_setns(k->hostmnt, CLONE_NEWNS) < 0) || chdir("/") < 0)
