@@ -8,13 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/db_index.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
 /* Statements are a handful per command; each is prepared once. */
 #define CACHE_MAX 64
+#define WAL_PAUSE_MS 5
 
 struct db_stmt {
 	struct db *db;
@@ -26,6 +29,7 @@ struct db_stmt {
 struct db {
 	sqlite3 *lite;
 	char *path;
+	int index;                      /* db_index_hold(): outlives lite */
 	unsigned depth;                 /* of db_begin() */
 	bool broken;                    /* an inner step was rolled back: no commit */
 	struct db_stmt *cache[CACHE_MAX];
@@ -65,6 +69,9 @@ static int fail(const struct db *db, int rc, const char *what, struct err *e)
 	if ((rc & 0xff) == SQLITE_BUSY)
 		return err_set(e, EBUSY, "%s is held by another command for more than %d s: "
 			       "see who has it open with fuser(1)", db->path, DB_BUSY_MS / 1000);
+	/* Were it for the index, the next command would fail the same. */
+	if (code_of(rc) == EUCLEAN || code_of(rc) == EIO)
+		db_index_doubt(db->path);
 	return err_set(e, code_of(rc), "%s: %s: %s", db->path, what, sqlite3_errmsg(db->lite));
 }
 
@@ -112,6 +119,23 @@ static int make_tables(struct db *db, const struct db_schema *schemas, size_t n,
 	return r;
 }
 
+/*
+ * sqlite does not wait here: of two that have both read and want to change the journal one
+ * must let go.  The other has it done when we ask again.
+ */
+static int set_wal(struct db *db, struct err *e)
+{
+	const struct timespec pause = { .tv_nsec = WAL_PAUSE_MS * 1000000 };
+
+	for (int waited_ms = 0; ; waited_ms += WAL_PAUSE_MS) {
+		int r = exec_sql(db, "PRAGMA journal_mode = WAL", e);
+
+		if (r != -EBUSY || waited_ms >= DB_BUSY_MS)
+			return r;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 static int prepare_file(struct db *db, const struct db_schema *schemas, size_t n, int version,
 			struct err *e)
 {
@@ -130,7 +154,7 @@ static int prepare_file(struct db *db, const struct db_schema *schemas, size_t n
 		return err_set(e, EPROTO, "%s was written by a newer isle (tables %d, this one "
 			       "knows %d): use that one", db->path, have, version);
 	if (have != version) {
-		r = exec_sql(db, "PRAGMA journal_mode = WAL", e);
+		r = set_wal(db, e);
 		if (r == 0)
 			r = make_tables(db, schemas, n, version, e);
 		if (r < 0)
@@ -142,15 +166,15 @@ static int prepare_file(struct db *db, const struct db_schema *schemas, size_t n
 int db_open(const char *path, const struct db_schema *schemas, size_t n, int version,
 	    struct db **ret, struct err *e)
 {
-	struct db *db = xcalloc(1, sizeof(*db));
-
 	/* sqlite gives a new file the umask's mode, and its companions this file's. */
 	CLEANUP_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		free(db);
+	if (fd < 0)
 		return err_sys(e, errno, "open %s", path);
-	}
+	/* Later this would give up sqlite's locks on it. */
+	fd_close(&fd);
+	struct db *db = xcalloc(1, sizeof(*db));
 	db->path = xstrdup(path);
+	db->index = db_index_hold(path);
 	int rc = sqlite3_open_v2(path, &db->lite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 				 NULL);
 	int r = rc == SQLITE_OK ? prepare_file(db, schemas, n, version, e) :
@@ -159,6 +183,8 @@ int db_open(const char *path, const struct db_schema *schemas, size_t n, int ver
 		db_close(db);
 		return r;
 	}
+	if (db->index < 0)
+		db_index_made(path);
 	*ret = db;
 	return 0;
 }
@@ -173,6 +199,7 @@ void db_close(struct db *db)
 		free(db->cache[i]);
 	}
 	sqlite3_close_v2(db->lite);
+	fd_close(&db->index);
 	free(db->path);
 	free(db);
 }

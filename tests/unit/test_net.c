@@ -39,7 +39,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = { "", "-wal", "-shm" };
+	static const char *const names[] = { "", "-wal", "-shm", "-boot" };
 	(void)state;
 	db_close(net.db);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
