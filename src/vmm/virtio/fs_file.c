@@ -241,29 +241,6 @@ int fs_do_release(struct fs_call *c)
 
 /* ---- data -------------------------------------------------------------------------------- */
 
-/* Bytes [skip, skip + n) of the segments, as segments. */
-static int slice(const struct iovec *from, unsigned n_from, uint64_t skip, uint64_t n,
-		 struct iovec ret[VQ_SIZE_MAX])
-{
-	int n_ret = 0;
-
-	for (unsigned i = 0; i < n_from && n > 0; i++) {
-		if (skip >= from[i].iov_len) {
-			skip -= from[i].iov_len;
-			continue;
-		}
-		uint64_t run = from[i].iov_len - skip;
-
-		if (run > n)
-			run = n;
-		ret[n_ret++] = (struct iovec){ .iov_base = (char *)from[i].iov_base + skip,
-					       .iov_len = run };
-		n -= run;
-		skip = 0;
-	}
-	return n_ret;
-}
-
 int fs_do_read(struct fs_call *c)
 {
 	const struct fuse_read_in *in = c->arg;
@@ -275,8 +252,8 @@ int fs_do_read(struct fs_call *c)
 		return -EBADF;
 	if (in->size > n || in->size > FS_IO_MAX || in->offset > INT64_MAX)
 		return -EINVAL;
-	int n_iov = slice(c->req->iov + c->req->n_out, c->req->n_in,
-			  sizeof(struct fuse_out_header), in->size, iov);
+	int n_iov = vq_slice(c->req->iov + c->req->n_out, c->req->n_in,
+			     sizeof(struct fuse_out_header), in->size, iov);
 	ssize_t got = preadv2(f->fd, iov, n_iov, (off_t)in->offset, 0);
 
 	c->direct = true;
@@ -311,7 +288,7 @@ int fs_do_write(struct fs_call *c)
 	if (in->size > c->h.len - head || in->size > FS_IO_MAX || in->offset > INT64_MAX)
 		return -EINVAL;
 	fs_ident_fsetid(!(in->write_flags & FUSE_WRITE_KILL_SUIDGID));
-	int n_iov = slice(c->req->iov, c->req->n_out, head, in->size, iov);
+	int n_iov = vq_slice(c->req->iov, c->req->n_out, head, in->size, iov);
 	ssize_t n = pwritev2(f->fd, iov, n_iov, (off_t)in->offset, write_flags(c->fs, in));
 
 	if (n < 0)

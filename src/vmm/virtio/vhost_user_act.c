@@ -52,6 +52,7 @@ static int ring_map(struct vhost_user_ring *r, struct err *e)
 	/* SET_VRING_BASE carries the available index only; the used one is in the ring. */
 	q->next_avail = r->base;
 	q->next_used = le16toh(__atomic_load_n(&q->used->idx, __ATOMIC_RELAXED));
+	q->told = false;
 	return 0;
 }
 

@@ -36,6 +36,7 @@ int vq_setup(struct vq *q, const struct gmem *mem, const struct vq_layout *l, ui
 			       !desc ? l->desc.v : !avail ? l->driver.v : l->device.v);
 	*q = (struct vq){
 		.mem = mem, .desc = desc, .avail = avail, .used = used, .size = (uint16_t)n,
+		.told = true,
 		.event_idx = features & (1ULL << VIRTIO_RING_F_EVENT_IDX),
 		.indirect = features & (1ULL << VIRTIO_RING_F_INDIRECT_DESC),
 	};
@@ -136,7 +137,7 @@ void vq_unpop(struct vq *q)
 	q->next_avail--;
 }
 
-void vq_put(struct vq *q, const struct vq_req *req, uint32_t written)
+void vq_put_aside(struct vq *q, const struct vq_req *req, uint32_t written)
 {
 	if (!vq_ready(q))                       /* reset while the request was worked on */
 		return;
@@ -145,8 +146,26 @@ void vq_put(struct vq *q, const struct vq_req *req, uint32_t written)
 	slot->id = htole32(req->head);
 	slot->len = htole32(written);
 	q->next_used++;
+}
+
+void vq_unput(struct vq *q, uint16_t n)
+{
+	if (vq_ready(q))
+		q->next_used -= n;
+}
+
+void vq_show(struct vq *q)
+{
+	if (!vq_ready(q))
+		return;
 	/* Release: what was written into the buffers, and the slot, before idx. */
 	__atomic_store_n(&q->used->idx, htole16(q->next_used), __ATOMIC_RELEASE);
+}
+
+void vq_put(struct vq *q, const struct vq_req *req, uint32_t written)
+{
+	vq_put_aside(q, req, written);
+	vq_show(q);
 }
 
 /* avail->ring[size] (2.7.7): where the driver wants its next interrupt. */
@@ -163,14 +182,16 @@ bool vq_should_notify(struct vq *q)
 		return false;
 	/* Our used idx is visible before we look at what the driver asks for. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!q->event_idx)
-		return !(le16toh(__atomic_load_n(&q->avail->flags, __ATOMIC_RELAXED)) &
-			 VRING_AVAIL_F_NO_INTERRUPT);
 	uint16_t was = q->told_used;
 	bool first = !q->told;
 
+	if (was == q->next_used)                /* nothing since the last time */
+		return false;
 	q->told_used = q->next_used;
 	q->told = true;
+	if (!q->event_idx)
+		return !(le16toh(__atomic_load_n(&q->avail->flags, __ATOMIC_RELAXED)) &
+			 VRING_AVAIL_F_NO_INTERRUPT);
 	return first || vring_need_event(used_event(q), q->next_used, was);
 }
 
@@ -237,4 +258,26 @@ size_t vq_copy_out(const struct vq_req *req, uint64_t from, void *p, size_t n)
 size_t vq_copy_in(const struct vq_req *req, uint64_t to, const void *p, size_t n)
 {
 	return copy(req->iov + req->n_out, req->n_in, to, (void *)(uintptr_t)p, n, true);
+}
+
+int vq_slice(const struct iovec *from, unsigned n_from, uint64_t skip, uint64_t n,
+	     struct iovec ret[VQ_SIZE_MAX])
+{
+	int n_ret = 0;
+
+	for (unsigned i = 0; i < n_from && n > 0; i++) {
+		if (skip >= from[i].iov_len) {
+			skip -= from[i].iov_len;
+			continue;
+		}
+		uint64_t run = from[i].iov_len - skip;
+
+		if (run > n)
+			run = n;
+		ret[n_ret++] = (struct iovec){ .iov_base = (char *)from[i].iov_base + skip,
+					       .iov_len = run };
+		n -= run;
+		skip = 0;
+	}
+	return n_ret;
 }

@@ -89,6 +89,14 @@ void vq_unpop(struct vq *q);
  */
 void vq_put(struct vq *q, const struct vq_req *req, uint32_t written);
 
+/*
+ * The same in two steps, for several requests that must be seen together: put them aside,
+ * then show them.  Those not shown yet are taken back by vq_unput(), n of them.
+ */
+void vq_put_aside(struct vq *q, const struct vq_req *req, uint32_t written);
+void vq_show(struct vq *q);
+void vq_unput(struct vq *q, uint16_t n);
+
 /* After one or more vq_put(): does the driver want an interrupt?  (2.7.7, 2.7.10) */
 MUST_CHECK bool vq_should_notify(struct vq *q);
 
@@ -99,6 +107,13 @@ MUST_CHECK bool vq_should_notify(struct vq *q);
 MUST_CHECK bool vq_want_kicks(struct vq *q);
 /* A hint only: the driver may still kick. */
 void vq_refuse_kicks(struct vq *q);
+
+/*
+ * Bytes [skip, skip + n) of the segments, as segments; returns how many those are.  Fewer
+ * bytes where the segments end.
+ */
+int vq_slice(const struct iovec *from, unsigned n_from, uint64_t skip, uint64_t n,
+	     struct iovec ret[VQ_SIZE_MAX]);
 
 /* Copy between a request's parts and p: out part from byte `from`; in part to byte `to`.
  * Returns the bytes copied, fewer at the end of the part. */
