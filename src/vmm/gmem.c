@@ -155,6 +155,29 @@ int gmem_write(const struct gmem *m, struct gpa a, const void *p, size_t n)
 	return 0;
 }
 
+void gmem_discard_host(void *p, uint64_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1);
+	uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
+
+	if (from >= to)
+		return;
+	/* A shared file's pages have to be taken out of the file; of private ones EINVAL. */
+	if (madvise((void *)from, to - from, MADV_REMOVE) < 0)
+		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+int gmem_discard(const struct gmem *m, struct gpa a, uint64_t n)
+{
+	void *p = gmem_at(m, a, n);
+
+	if (!p)
+		return -EFAULT;
+	gmem_discard_host(p, n);
+	return 0;
+}
+
 uint64_t gmem_bytes(const struct gmem *m)
 {
 	uint64_t sum = 0;

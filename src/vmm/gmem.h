@@ -70,5 +70,13 @@ void *gmem_at(const struct gmem *m, struct gpa a, uint64_t n);
 MUST_CHECK int gmem_read(const struct gmem *m, struct gpa a, void *p, size_t n);
 MUST_CHECK int gmem_write(const struct gmem *m, struct gpa a, const void *p, size_t n);
 
+/*
+ * Give the whole pages of n bytes at a back to the host: what they held is lost, and the host
+ * finds fresh ones when the guest touches them.  -EFAULT unless all lie in one region.
+ */
+MUST_CHECK int gmem_discard(const struct gmem *m, struct gpa a, uint64_t n);
+/* The same of bytes that were checked before: a request's segment.  A hint: never fails. */
+void gmem_discard_host(void *p, uint64_t n);
+
 /* Bytes of all regions. */
 uint64_t gmem_bytes(const struct gmem *m);
