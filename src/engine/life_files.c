@@ -69,7 +69,11 @@ static int put_mount(struct json_writer *w, struct engine *eng, const struct ins
 			CLEANUP_FREE char *path = instance_path(eng, in->id, dirs[i][1]);
 			json_put_string(w, dirs[i][0], path);
 		}
-		if (eng->rootless)
+		/* Unmounting would sync the file system they are on, for files that go. */
+		if (in->config.auto_remove)
+			json_put_string(w, "options", eng->rootless ? "volatile,userxattr" :
+								      "volatile");
+		else if (eng->rootless)
 			json_put_string(w, "options", "userxattr");
 		json_close(w, '}');
 	}

@@ -25,6 +25,7 @@
 
 #define OPTIONS_MAX 4096                /* one page, mount(2) */
 #define SHARED_MAX 64
+#define VOLATILE "volatile"
 
 static int set(int fs, const char *key, const char *value, struct err *e)
 {
@@ -115,7 +116,7 @@ out:
 	return r;
 }
 
-static int mount_overlay(const struct overlay_config *o, struct err *e)
+static int mount_once(const struct overlay_config *o, struct err *e)
 {
 	struct err first = { 0 };
 	int r = mount_by_context(o, &first);
@@ -125,6 +126,32 @@ static int mount_overlay(const struct overlay_config *o, struct err *e)
 	if (r < 0)
 		*e = first;
 	return r;
+}
+
+/* overlayfs.rst, "Volatile mount": the mark it left keeps a second start from mounting. */
+static void forget_volatile(const struct overlay_config *o)
+{
+	CLEANUP_FREE char *mark = xasprintf("%s/work/incompat/volatile", o->work);
+	CLEANUP_FREE char *dir = xasprintf("%s/work/incompat", o->work);
+
+	if (unlink(mark) == 0)
+		(void)rmdir(dir);
+}
+
+static int mount_overlay(const struct overlay_config *o, struct err *e)
+{
+	size_t n = strlen(VOLATILE);
+
+	if (!o->options || strncmp(o->options, VOLATILE, n) != 0)
+		return mount_once(o, e);
+	forget_volatile(o);
+	int r = mount_once(o, e);
+	if (r != -EINVAL)
+		return r;
+	/* Before Linux 5.10 there is none. */
+	struct overlay_config plain = *o;
+	plain.options += n + (plain.options[n] == ',');
+	return mount_once(&plain, e);
 }
 
 int keeper_mount(const struct keeper_config *c, struct err *e)
