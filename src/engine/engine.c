@@ -159,12 +159,12 @@ char *engine_run_root_path(const struct engine_options *o, bool rootless)
 static int make_dirs(struct engine *eng, struct err *e)
 {
 	static const char *const below_root[] = { "instances", "volumes" };
-	static const char *const below_run[] = { "runtime", "keepers", "net" };
+	static const char *const below_run[] = { "runtime", "keepers", "net", "bundles" };
 	struct stat st;
 
 	/* Made once: a command looks at the last one only. */
 	CLEANUP_FREE char *last_root = xasprintf("%s/volumes", eng->root);
-	CLEANUP_FREE char *last_run = xasprintf("%s/net", eng->run_root);
+	CLEANUP_FREE char *last_run = xasprintf("%s/bundles", eng->run_root);
 	int r = 0;
 
 	if (stat(last_root, &st) < 0)
@@ -214,12 +214,13 @@ static void fill_areas(struct engine *eng)
 {
 	eng->state_dir = xasprintf("%s/runtime", eng->run_root);
 	eng->net_dir = xasprintf("%s/net", eng->run_root);
+	eng->bundles_dir = xasprintf("%s/bundles", eng->run_root);
 	eng->store = (struct store){
 		.db = eng->db, .root = eng->root, .rootfd = eng->rootfd,
 		.rootless = eng->rootless,
 	};
 	eng->net = (struct net){
-		.db = eng->db, .root = eng->root, .run_dir = eng->net_dir,
+		.db = eng->db, .bundles = eng->bundles_dir, .run_dir = eng->net_dir,
 		.nft_helper = eng->nft_program ? eng->nft_program : "isle-nft",
 		.bridge = eng->config.bridge, .rootless = eng->rootless,
 		.subnet4 = *eng->config.subnet4 ? eng->config.subnet4 : NULL,
@@ -286,6 +287,7 @@ void engine_close(struct engine *eng)
 	free(eng->self_program);
 	free(eng->state_dir);
 	free(eng->net_dir);
+	free(eng->bundles_dir);
 	free(eng->nft_program);
 	free(eng->config_file);
 	*eng = (struct engine){ .rootfd = -1, .instancesfd = -1 };

@@ -3,10 +3,11 @@
  * engine/engine.h - where isle keeps things, opened once a command.  Layer: engine.
  *
  *   <root>      /var/lib/isle, or $XDG_DATA_HOME/isle:  isle.db, blobs, layers,
- *               instances/<id>/ (bundle, upper, work, hosts, log, keeper.json, status.json),
+ *               instances/<id>/ (upper, work, log, keeper.json, status.json),
  *               volumes/<name>/_data
  *   <run-root>  /run/isle, or $XDG_RUNTIME_DIR/isle:    runtime/ (the wall's states),
- *               keepers/<id>/socket, net/
+ *               keepers/<id>/socket, net/,
+ *               bundles/<id>/ (config.json, rootfs, hosts, hostname, resolv.conf)
  *
  * isle has no daemon: each command opens this, does its work under the database's and the
  * instance's locks, and ends.  Opening brings nothing up and mends nothing.
@@ -38,7 +39,7 @@ struct engine {
 	char *self_program;             /* isle: what a keeper runs to be cleaned after */
 	bool rootless;
 	/* What the fields above point into. */
-	char *state_dir, *net_dir, *nft_program;
+	char *state_dir, *net_dir, *bundles_dir, *nft_program;
 	char *config_file;              /* --config, absolute; or NULL */
 };
 

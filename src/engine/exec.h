@@ -12,7 +12,7 @@ struct exec_change {
 };
 
 /*
- * Read <instance>/config.json and make the process of what was asked.  Names of users are
+ * Read config.json of its bundle and make the process of what was asked.  Names of users are
  * looked up in the files of the running instance.  *ret and what it holds live in spec,
  * which is the caller's to release, and in the change.
  */

@@ -44,6 +44,22 @@ char *instance_path(const struct engine *eng, const char *id, const char *file)
 		      xasprintf("%s/instances/%s", eng->root, id);
 }
 
+char *instance_bundle_path(const struct engine *eng, const char *id, const char *file)
+{
+	return file ? xasprintf("%s/%s/%s", eng->bundles_dir, id, file) :
+		      xasprintf("%s/%s", eng->bundles_dir, id);
+}
+
+int instance_write_bundle(struct engine *eng, const char *id, const char *name, const char *p,
+			  size_t n, unsigned mode, struct err *e)
+{
+	CLEANUP_FREE char *path = instance_bundle_path(eng, id, NULL);
+	CLEANUP_FD int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -errno : file_replace_at(dir, name, p, n, mode);
+
+	return r < 0 ? err_sys(e, -r, "write %s/%s", path, name) : 0;
+}
+
 int instance_write_file(struct engine *eng, const char *id, const char *name, const char *p,
 			size_t n, unsigned mode, struct err *e)
 {

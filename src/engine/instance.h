@@ -164,6 +164,11 @@ MUST_CHECK int instance_insert(struct engine *eng, struct instance *in, struct e
 MUST_CHECK int instance_save(struct engine *eng, struct instance *in, struct err *e);
 /* "<root>/instances/<id>/<file>"; file NULL: the directory.  The heap's. */
 char *instance_path(const struct engine *eng, const char *id, const char *file);
+/*
+ * "<run-root>/bundles/<id>/<file>": what each start makes anew.  It stays until the next
+ * one, or until the host goes down.
+ */
+char *instance_bundle_path(const struct engine *eng, const char *id, const char *file);
 /* status.json again.  A keeper that died without a word is noticed here: what is left of the
  * instance is killed, and its status becomes exited, with an error that says so. */
 MUST_CHECK int instance_refresh(struct engine *eng, struct instance *in, struct err *e);

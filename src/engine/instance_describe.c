@@ -229,12 +229,14 @@ int instance_describe(struct engine *eng, struct instance *in, json_t **ret, str
 	json_object_set_new(j, "Image", text_json(in->image_id));
 	static const char *const files[][2] = {
 		{ "ResolvConfPath", "resolv.conf" }, { "HostnamePath", "hostname" },
-		{ "HostsPath", "hosts" }, { "LogPath", "log.json" },
+		{ "HostsPath", "hosts" },
 	};
+	CLEANUP_FREE char *log = instance_path(eng, in->id, "log.json");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		CLEANUP_FREE char *file = instance_path(eng, in->id, files[i][1]);
+		CLEANUP_FREE char *file = instance_bundle_path(eng, in->id, files[i][1]);
 		json_object_set_new(j, files[i][0], json_string(file));
 	}
+	json_object_set_new(j, "LogPath", json_string(log));
 	json_object_set_new(j, "Name", json_string(slash_name));
 	json_object_set_new(j, "RestartCount", json_integer(in->status.restart_count));
 	json_object_set_new(j, "Driver", json_string("overlayfs"));

@@ -20,6 +20,9 @@ MUST_CHECK int instance_mark(struct engine *eng, struct instance *in,
 /* Replace <instance>/name, whole or not at all. */
 MUST_CHECK int instance_write_file(struct engine *eng, const char *id, const char *name,
 				   const char *p, size_t n, unsigned mode, struct err *e);
+/* The same in its bundle (instance_bundle_path()). */
+MUST_CHECK int instance_write_bundle(struct engine *eng, const char *id, const char *name,
+				     const char *p, size_t n, unsigned mode, struct err *e);
 /* Remove <instance>/ with all below; what cannot be removed is logged at debug level. */
 void instance_remove_dir(struct engine *eng, const char *id);
 

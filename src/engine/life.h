@@ -46,7 +46,7 @@ MUST_CHECK int life_wait(struct engine *eng, struct instance *in, int *ret_code,
 /* A socket to the keeper of a running instance; -ESRCH when it has none. */
 MUST_CHECK int life_connect(struct engine *eng, const struct instance *in, struct err *e);
 
-/* config.json of the bundle, written to <instance>/config.json (engine/spec.c). */
+/* config.json, written to its bundle (instance_bundle_path(), engine/spec.c). */
 MUST_CHECK int spec_write(struct engine *eng, const struct instance *in, struct err *e);
 
 /*

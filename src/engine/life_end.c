@@ -261,6 +261,10 @@ static int remove_things(struct engine *eng, struct instance *in, struct err *e)
 	r = in->active != INSTANCE_IDLE ? life_give_back(eng, in, e) : 0;
 	if (r < 0)
 		return r;
+	CLEANUP_FREE char *bundle = instance_bundle_path(eng, in->id, NULL);
+	r = tree_remove_at(AT_FDCWD, bundle, e);
+	if (r < 0)
+		return r;
 	/* Who comes to wait for the lock, as its keeper's reap, makes the file anew in between. */
 	for (int tries = 0; tries < REMOVE_TRIES; tries++) {
 		r = tree_remove_at(eng->instancesfd, in->id, e);

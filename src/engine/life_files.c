@@ -56,8 +56,9 @@ static int put_mount(struct json_writer *w, struct engine *eng, const struct ins
 		     struct err *e)
 {
 	static const char *const dirs[][2] = {
-		{ "upper", "upper" }, { "work", "work" }, { "target", "rootfs" },
+		{ "upper", "upper" }, { "work", "work" },
 	};
+	CLEANUP_FREE char *target = instance_bundle_path(eng, in->id, "rootfs");
 	struct arena a = { 0 };
 	struct oci_strv lower;
 
@@ -69,6 +70,7 @@ static int put_mount(struct json_writer *w, struct engine *eng, const struct ins
 			CLEANUP_FREE char *path = instance_path(eng, in->id, dirs[i][1]);
 			json_put_string(w, dirs[i][0], path);
 		}
+		json_put_string(w, "target", target);
 		/* Unmounting would sync the file system they are on, for files that go. */
 		if (in->config.auto_remove)
 			json_put_string(w, "options", eng->rootless ? "volatile,userxattr" :
@@ -187,7 +189,7 @@ int life_write_keeper(struct engine *eng, const struct instance *in, bool own_ne
 		      struct err *e)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(KEEPER_BYTES_MAX);
-	CLEANUP_FREE char *dir = instance_path(eng, in->id, NULL);
+	CLEANUP_FREE char *dir = instance_bundle_path(eng, in->id, NULL);
 	CLEANUP_FREE char *socket = life_socket_path(eng, in->id);
 	struct json_writer w = { .b = &b };
 
@@ -231,18 +233,18 @@ static int write_host_hosts(struct engine *eng, const struct instance *in, struc
 				   "127.0.0.1" : colon + 1, (int)(colon - extra->v[i]),
 				   extra->v[i]);
 	}
-	return instance_write_file(eng, in->id, "hosts", b.data ? b.data : "", b.len, 0644, e);
+	return instance_write_bundle(eng, in->id, "hosts", b.data ? b.data : "", b.len, 0644, e);
 }
 
 int life_write_files(struct engine *eng, const struct instance *in, struct err *e)
 {
 	const struct instance_config *c = &in->config;
 	bool host = strcmp(c->network_mode, "host") == 0;
-	CLEANUP_FREE char *hosts = instance_path(eng, in->id, "hosts");
-	CLEANUP_FREE char *resolv = instance_path(eng, in->id, "resolv.conf");
+	CLEANUP_FREE char *hosts = instance_bundle_path(eng, in->id, "hosts");
+	CLEANUP_FREE char *resolv = instance_bundle_path(eng, in->id, "resolv.conf");
 	CLEANUP_FREE char *line = xasprintf("%s\n", c->hostname);
 
-	int r = instance_write_file(eng, in->id, "hostname", line, strlen(line), 0644, e);
+	int r = instance_write_bundle(eng, in->id, "hostname", line, strlen(line), 0644, e);
 	if (r < 0)
 		return r;
 	r = host ? write_host_hosts(eng, in, e) :

@@ -46,7 +46,7 @@ int life_make_dirs(struct engine *eng, const struct instance *in, struct err *e)
 {
 	/* upper's mode is what the instance sees of its root. */
 	static const struct { const char *name; mode_t mode; } dirs[] = {
-		{ "upper", 0755 }, { "work", 0700 }, { "rootfs", 0755 },
+		{ "upper", 0755 }, { "work", 0700 },
 	};
 	char path[96];
 

@@ -303,6 +303,18 @@ static int make_shm(struct start *s, struct err *e)
 	return 0;
 }
 
+/* What an earlier start left is written over. */
+static int make_bundle(struct start *s, struct err *e)
+{
+	CLEANUP_FREE char *dir = instance_bundle_path(s->eng, s->in->id, NULL);
+	CLEANUP_FREE char *root = instance_bundle_path(s->eng, s->in->id, "rootfs");
+
+	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) ||
+	    (mkdir(root, 0755) < 0 && errno != EEXIST))
+		return err_sys(e, errno, "make directory %s", root);
+	return 0;
+}
+
 static int prepare(struct start *s, struct err *e)
 {
 	const struct instance_config *c = &s->in->config;
@@ -326,6 +338,8 @@ static int prepare(struct start *s, struct err *e)
 			return err_sys(e, errno, "open %s", path);
 	}
 	int r = life_make_dirs(s->eng, s->in, e);
+	if (r == 0)
+		r = make_bundle(s, e);
 	if (r == 0)
 		r = make_shm(s, e);
 	if (r == 0)

@@ -359,7 +359,7 @@ static void put_annotations(struct spec *s)
 static int put_document(struct spec *s, struct err *e)
 {
 	const struct instance_config *c = s->c;
-	CLEANUP_FREE char *root = instance_path(s->eng, s->in->id, "rootfs");
+	CLEANUP_FREE char *root = instance_bundle_path(s->eng, s->in->id, "rootfs");
 
 	json_open(&s->w, NULL, '{');
 	json_put_string(&s->w, "ociVersion", OCI_VERSION);
@@ -411,5 +411,5 @@ int spec_write(struct engine *eng, const struct instance *in, struct err *e)
 	int r = spec_make(eng, in, rootfd, &b, e);
 	if (r < 0)
 		return r;
-	return instance_write_file(eng, in->id, "config.json", b.data, b.len, 0600, e);
+	return instance_write_bundle(eng, in->id, "config.json", b.data, b.len, 0600, e);
 }

@@ -102,7 +102,7 @@ int exec_process_make(struct engine *eng, const struct instance *in,
 		      struct oci_process *ret, struct err *e)
 {
 	CLEANUP(buf_release) struct buf b = BUF_INIT(SPEC_BYTES_MAX);
-	CLEANUP_FREE char *path = instance_path(eng, in->id, "config.json");
+	CLEANUP_FREE char *path = instance_bundle_path(eng, in->id, "config.json");
 	const char *home = NULL;
 
 	int r = file_read_at(AT_FDCWD, path, &b);

@@ -137,7 +137,7 @@ static int put_own_files(struct spec *s, struct err *e)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		const char *id = r > 0 && files[i].of_network ? other.id : s->in->id;
-		CLEANUP_FREE char *source = instance_path(s->eng, id, files[i].file);
+		CLEANUP_FREE char *source = instance_bundle_path(s->eng, id, files[i].file);
 
 		if (!user_has(s->c, files[i].target))
 			put(s, files[i].target, "bind", source,

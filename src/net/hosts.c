@@ -108,7 +108,7 @@ static int rewrite(int fd, const struct buf *b)
 
 static int refresh_one(const struct net *n, const char *instance, struct err *e)
 {
-	CLEANUP_FREE char *path = xasprintf("%s/instances/%s/hosts", n->root, instance);
+	CLEANUP_FREE char *path = xasprintf("%s/%s/hosts", n->bundles, instance);
 	struct buf b __attribute__((cleanup(buf_release))) = BUF_INIT(HOSTS_BYTES_MAX);
 	CLEANUP_FD int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 

@@ -28,7 +28,7 @@ extern const struct db_schema net_schema;
 
 struct net {                            /* the area's hands, filled by the engine */
 	struct db *db;
-	const char *root;               /* of the store, absolute */
+	const char *bundles;            /* <run-root>/bundles: <id>/hosts is an instance's */
 	const char *run_dir;            /* <run-root>/net, made by us */
 	const char *nft_helper;         /* absolute path of isle-nft */
 	const char *bridge;             /* device of the default network: "isle0" */

@@ -110,4 +110,21 @@ t_top_and_stats() {
 	is "$out" "$NAME 1"
 }
 
+# /run is empty after a reboot.
+t_a_run_root_that_is_gone_is_made_again() {
+	local gone
+	bg_sleep --add-host world:192.0.2.7
+	good isle stop -t 0 "$NAME"
+	gone=$NAME
+	bg_sleep
+	good isle stop -t 0 "$NAME"
+	rm -rf --one-file-system "${RUN_ROOT:?}"
+	good isle start "$gone"
+	good isle exec "$gone" cat /etc/hosts
+	has "$out" $'192.0.2.7\tworld'
+	good isle rm -f "$gone"
+	good isle rm "$NAME"
+	is "$(ls -A "$RUN_ROOT/bundles")" ""
+}
+
 isle_main "$@"

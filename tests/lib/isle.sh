@@ -112,6 +112,7 @@ isle_leftovers() {
 	nft list tables 2>/dev/null | grep isle | sed 's/^/nft: /'
 	awk -v d="$STORE" 'index($5, d) == 1 { print "mount: " $5 }' /proc/self/mountinfo
 	ls -A "$STORE/instances" 2>/dev/null | sed 's/^/instance: /'
+	ls -A "$RUN_ROOT/bundles" 2>/dev/null | sed 's/^/bundle: /'
 	ls -A "$RUN_ROOT/keepers" 2>/dev/null | sed 's/^/keeper: /'
 	ls -A "$RUN_ROOT/runtime" 2>/dev/null | grep -v '^@' | sed 's/^/runtime: /'
 	tap_strays | sed 's/^/process: /'

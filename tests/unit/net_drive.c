@@ -101,7 +101,7 @@ static int plan(int argc, char **argv, struct err *e)
 
 static int hosts(const char *instance, struct err *e)
 {
-	CLEANUP_FREE char *path = xasprintf("%s/instances/%s", net.root, instance);
+	CLEANUP_FREE char *path = xasprintf("%s/%s", net.bundles, instance);
 	CLEANUP_FREE char *file = xasprintf("%s/hosts", path);
 
 	(void)mkdir(path, 0755);
@@ -183,7 +183,8 @@ int main(int argc, char **argv)
 		return 2;
 	CLEANUP_FREE char *path = xasprintf("%s/isle.db", argv[1]);
 	CLEANUP_FREE char *run_dir = xasprintf("%s/run", argv[1]);
-	net = (struct net){ .root = argv[1], .run_dir = run_dir, .nft_helper = argv[2],
+	CLEANUP_FREE char *bundles = xasprintf("%s/instances", argv[1]);
+	net = (struct net){ .bundles = bundles, .run_dir = run_dir, .nft_helper = argv[2],
 			    .bridge = "isle0" };
 	int r = db_open(path, &net_schema, 1, 1, &net.db, &e);
 	if (r == 0)

@@ -32,7 +32,7 @@ static int setup(void **state)
 	(void)snprintf(run_dir, sizeof(run_dir), "%s/run", dir);
 	(void)snprintf(file, sizeof(file), "%s/isle.db", dir);
 	/* "true": rules are accepted and nothing is changed. */
-	net = (struct net){ .root = dir, .run_dir = run_dir, .nft_helper = "/bin/true",
+	net = (struct net){ .bundles = dir, .run_dir = run_dir, .nft_helper = "/bin/true",
 			    .bridge = "isle0" };
 	return db_open(file, &net_schema, 1, 1, &net.db, &e);
 }
