@@ -155,7 +155,7 @@ static void test_setup_refuses(void **state)
 	static const struct vq_layout bad[] = {
 		{ 0, { DESC }, { AVAIL }, { USED } },           /* no entry */
 		{ 3, { DESC }, { AVAIL }, { USED } },           /* not a power of two */
-		{ 512, { DESC }, { AVAIL }, { USED } },         /* larger than ours */
+		{ 2048, { DESC }, { AVAIL }, { USED } },        /* larger than ours */
 		{ 0x80000000, { DESC }, { AVAIL }, { USED } },
 		{ SIZE, { DESC + 8 }, { AVAIL }, { USED } },    /* not aligned */
 		{ SIZE, { DESC }, { AVAIL + 1 }, { USED } },

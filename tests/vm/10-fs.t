@@ -12,7 +12,7 @@ cd "$(dirname "$(readlink -f "$0")")/../.." || exit 2
 : "${VMM:=$ISLE_BUILD/src/cli/vmm/isle-vmm}"
 posix=$ISLE_BUILD/tests/guest/posix
 rig=$ISLE_BUILD/rig
-modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci fuse virtiofs"
+modules="virtio_ring virtio virtio_mmio fuse virtiofs"
 
 why=
 [ "$(id -u)" = 0 ] || why="needs root (vm): files of several users are made"
@@ -129,14 +129,14 @@ make_tree
 serve owned --cache always
 serve shared --cache none --writeback
 timeout -k 5 200 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
-	-M q35 -accel tcg,thread=multi -cpu max -smp 1 -m 512 \
-	-object memory-backend-memfd,id=m,size=512M,share=on -numa node,memdev=m \
+	-M microvm,memory-backend=m -accel tcg -cpu max -smp 1 -m 512 \
+	-object memory-backend-memfd,id=m,size=512M,share=on \
 	-kernel "$rig/vmlinuz" -initrd "$tmp/initrd" -append "console=ttyS0 quiet loglevel=4 \
 panic=-1 oops=panic mitigations=off audit=0 random.trust_cpu=on rdinit=/init" \
 	-chardev "socket,id=c0,path=$tmp/owned.sock" \
-	-device vhost-user-fs-pci,chardev=c0,tag=owned,queue-size=256 \
+	-device vhost-user-fs-device,chardev=c0,tag=owned,queue-size=256 \
 	-chardev "socket,id=c1,path=$tmp/shared.sock" \
-	-device vhost-user-fs-pci,chardev=c1,tag=shared \
+	-device vhost-user-fs-device,chardev=c1,tag=shared \
 	-serial "file:$tmp/console" >"$tmp/qemu.log" 2>&1 &
 qemu=$!
 pids+=("$qemu")

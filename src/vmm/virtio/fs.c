@@ -79,7 +79,7 @@ static int do_init(struct fs_call *c)
 	out->max_background = 64;
 	out->congestion_threshold = 48;
 	out->max_write = FS_IO_MAX;
-	out->max_pages = FS_IO_MAX / 4096;
+	out->max_pages = FS_IO_PAGES;
 	out->time_gran = 1;
 	return sizeof(*out);
 }

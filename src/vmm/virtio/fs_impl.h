@@ -20,7 +20,8 @@
 #include "vmm/virtio/vq.h"
 
 #define FS_QUEUES 2                     /* 5.11.2: the one for forgets, and requests */
-#define FS_IO_MAX (1u << 20)            /* bytes of one READ or WRITE */
+#define FS_IO_PAGES (VQ_SIZE_MAX - 4)   /* of one READ or WRITE; its headers are chained too */
+#define FS_IO_MAX (FS_IO_PAGES * 4096u) /* bytes */
 #define FS_PAYLOAD_MAX (64u << 10)      /* of any other reply: XATTR_SIZE_MAX, XATTR_LIST_MAX */
 #define FS_IN_MAX (68u << 10)           /* of any other request: SETXATTR with all it may have */
 #define FS_DENTS_BYTES (32u << 10)

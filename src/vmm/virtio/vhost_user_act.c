@@ -229,11 +229,10 @@ static int set_mem_table(struct vhost_user *u, const struct vu_memory *t, struct
 
 static int set_vring_num(struct vhost_user_ring *r, uint32_t num, struct err *e)
 {
-	if (r->started || num == 0 || num > r->of->dev->ops->queue_size)
-		return err_set(e, EPROTO, "SET_VRING_NUM: %u entries%s; the device takes up to %u "
-			       "(the front end's queue-size)", num,
-			       r->started ? " for a ring that runs" : "",
-			       r->of->dev->ops->queue_size);
+	if (r->started || num == 0 || num > VQ_RING_MAX)
+		return err_set(e, EPROTO, "SET_VRING_NUM: %u entries%s; at most %d are "
+			       "taken (the front end's queue-size)", num,
+			       r->started ? " for a ring that runs" : "", VQ_RING_MAX);
 	r->num = num;
 	return 0;
 }

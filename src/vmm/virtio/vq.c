@@ -20,9 +20,9 @@ int vq_setup(struct vq *q, const struct gmem *mem, const struct vq_layout *l, ui
 	     struct err *e)
 {
 	*q = (struct vq){ .broken = true };
-	if (l->size == 0 || l->size > VQ_SIZE_MAX || (l->size & (l->size - 1)) != 0)
+	if (l->size == 0 || l->size > VQ_RING_MAX || (l->size & (l->size - 1)) != 0)
 		return err_set(e, EINVAL, "a queue of %" PRIu32 " entries: not a power of two up "
-			       "to %d", l->size, VQ_SIZE_MAX);
+			       "to %d", l->size, VQ_RING_MAX);
 	uint64_t n = l->size;
 	/* Each ring with the event index at its end, which is there whether used or not. */
 	struct vring_avail *avail = table_at(mem, l->driver, 4 + 2 * n + 2, 2);

@@ -27,7 +27,13 @@
 #include "base/err.h"
 #include "vmm/gmem.h"
 
-#define VQ_SIZE_MAX 256                 /* entries; also the longest chain (2.7.5.3.1) */
+#define VQ_SIZE_MAX 256                 /* entries that our devices ask for; the longest chain */
+/*
+ * Entries of a ring that is set up by another VMM's transport: QEMU's virtio-mmio lets the
+ * driver have 1024 whatever the device says.  Chains are not longer for that: what a device
+ * tells its driver (segments, pages of a request) keeps below VQ_SIZE_MAX.
+ */
+#define VQ_RING_MAX 1024
 
 struct vq {
 	const struct gmem *mem;
