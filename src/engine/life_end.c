@@ -293,6 +293,8 @@ int life_remove(struct engine *eng, struct instance *in, bool force, bool volume
 		r = remove_row(eng, in, volumes, e);
 	if (r < 0)
 		return err_prefix(e, "remove instance %s", in->name);
+	/* Made anew by who found the row just before it went: nobody does from here on. */
+	instance_remove_dir(eng, in->id);
 	event_add(eng, "container", "destroy", in->id,
 		  json_pack("{ss ss}", "name", in->name, "image", in->config.image));
 	return 0;
