@@ -23,6 +23,7 @@
 #include "cli/isle/output.h"
 #include "engine/rootless.h"
 #include "engine/rootless_maps.h"
+#include "vmm/probe.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
 
@@ -276,6 +277,26 @@ static void look_rootless(const struct engine *eng, struct finding *f)
 	}
 }
 
+/* A guest of a few instructions: neither CPUID nor that the device opens says enough. */
+static void look_kvm(const struct engine *eng, struct finding *f)
+{
+	struct vmm_probe p;
+	struct err e = { 0 };
+
+	(void)eng;
+	if (vmm_probe(&p, &e) < 0) {
+		FOUND(f, "/dev/kvm could not be tried: %.200s", e.msg);
+		missing(f, VERDICT_WARN, "try again when the host has more memory to spare");
+		return;
+	}
+	FOUND(f, "/dev/kvm is %s%s%.200s", vmm_kvm_name(p.kvm), *p.why ? ": " : "", p.why);
+	if (p.kvm == VMM_KVM_ABSENT)
+		missing(f, VERDICT_WARN, "turn virtualization on in the firmware or for this "
+			"virtual machine, modprobe kvm-intel or kvm-amd, join the group kvm");
+	else if (p.kvm == VMM_KVM_SOFTWARE)
+		missing(f, VERDICT_WARN, "use a machine whose /proc/cpuinfo shows vmx or svm");
+}
+
 static const struct check checks[] = {
 	{ "kernel", look_kernel },
 	{ "namespaces", look_namespaces },
@@ -287,6 +308,7 @@ static const struct check checks[] = {
 	{ "store's marks", look_xattr },
 	{ "programs", look_programs },
 	{ "ordinary users", look_rootless },
+	{ "virtualization", look_kvm },
 };
 
 static void print_finding(const char *verdict, const char *name, const char *text,

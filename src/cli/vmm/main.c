@@ -12,7 +12,7 @@
 
 #define PROGRAM "isle-vmm"
 
-static const struct vmm_verb *const verbs[] = { &verb_device };
+static const struct vmm_verb *const verbs[] = { &verb_device, &verb_probe };
 
 struct globals {
 	const char *log;

@@ -28,3 +28,4 @@ struct vmm_verb {
 };
 
 extern const struct vmm_verb verb_device;
+extern const struct vmm_verb verb_probe;
