@@ -16,6 +16,7 @@
 struct create_opts {
 	const char *bundle;             /* NULL: the current directory */
 	const char *config;             /* NULL: config.json of the bundle */
+	const char *rootfs;             /* absolute, in place of root.path; or NULL */
 	const char *pid_file, *console_socket, *pidfd_socket;
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds;

@@ -94,6 +94,8 @@ static int read_bundle(struct creation *c, struct err *e)
 	if (r < 0)
 		return r;
 
+	if (c->o->rootfs)
+		c->spec.root_path = c->o->rootfs;
 	const char *root = c->spec.root_path;
 	c->st.bundle = take_ptr(bundle);
 	if (root)

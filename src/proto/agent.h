@@ -32,7 +32,18 @@
  *        host   STDIN {data}, STDIN_EOF, SIGNAL {signal}, RESIZE {rows, columns}
  *        guest  STDOUT {data}, STDERR {data}, then EXIT {exit_code, oom} and the end
  *
- * Flow control is the stream's own: who does not want more does not read.
+ * Flow control is the stream's own: who does not want more does not read.  A host that closes
+ * a program's stream closes the program's stdio; the program is left alone.
+ *
+ * A machine holds one instance, so only CREATE names it.  Its root.path is not looked at: the
+ * root is the shared one.  CONFIGURE may come again, with less: time_ns 0 leaves the clock as
+ * it is, and so for what is empty.  The network (mac finds the device, or else its name):
+ *
+ *      {"interfaces": [{"name": "eth0", "mac": "52:54:00:00:00:01", "mtu": 1500,
+ *        "addresses": ["10.88.0.2/16", "fd00::2/64"], "gateways": ["10.88.0.1"]}]}
+ *
+ * STATUS is {"id", "status": created|running|paused|stopped, "pid"}, PIDS an array of numbers
+ * of the guest's, STATS runc's "events --stats" object.
  *
  * Versions: the agent comes from the same build as the host's side, but a machine may be older
  * than the isle that talks to it.  Each end names its version and the host refuses another.
