@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/seccomp_cache.h"
+#include "container/seccomp_compact.h"
 #include "sys/calls.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -440,6 +441,33 @@ static int export_program(scmp_filter_ctx ctx, const struct sock_filter *prologu
 	return 0;
 }
 
+/*
+ * A third of the instructions where it can be shown to answer the same; libseccomp's
+ * own where not.  A token of SCMP_ARCH_* is the AUDIT_ARCH_* that a filter sees, but for
+ * x32's, which then stands for an architecture that nothing names.
+ */
+static void shorten(const struct oci_seccomp *s, struct seccomp_program *p)
+{
+	CLEANUP_FREE struct sock_filter *f = xcalloc(BPF_MAXINSNS, sizeof(*f));
+	CLEANUP_FREE uint32_t *archs = xcalloc(s->architectures.n + 2, sizeof(*archs));
+	size_t n_archs = 0;
+
+	archs[n_archs++] = seccomp_arch_native();
+	archs[n_archs++] = UINT32_MAX;          /* no one's */
+	for (size_t i = 0; i < s->architectures.n; i++)
+		if (!listed_before(s, i))
+			archs[n_archs++] = arch_values[name_index(arch_names,
+								  s->architectures.v[i])];
+	size_t n = seccomp_compact(p->insns, p->n, archs[0], f);
+	if (n == 0 || !seccomp_same_answers(p->insns, p->n, f, n, archs, n_archs)) {
+		log_debug("seccomp filter stays as libseccomp made it: %zu instructions", p->n);
+		return;
+	}
+	log_debug("seccomp filter: %zu instructions, libseccomp's had %zu", n, p->n);
+	memcpy(p->insns, f, n * sizeof(*f));
+	p->n = n;
+}
+
 static void filter_release(scmp_filter_ctx *ctx)
 {
 	if (*ctx)
@@ -462,7 +490,10 @@ static int compile(const struct oci_seccomp *s, struct seccomp_program *p, struc
 	if (r < 0)
 		return r;
 	size_t n = wants_prologue(dflt) ? make_prologue(s, prologue) : 0;
-	return export_program(ctx, prologue, n, p, e);
+	r = export_program(ctx, prologue, n, p, e);
+	if (r == 0)
+		shorten(s, p);
+	return r;
 }
 
 int seccomp_compile(const struct oci_seccomp *s, int cache_dirfd, struct seccomp_program *ret,

@@ -16,8 +16,8 @@
 #include "base/mem.h"
 
 #define CACHE_MAGIC 0x706d6f6365656c73ULL
-/* Raise it whenever seccomp.c compiles something differently. */
-#define CACHE_FORMAT 1
+/* Raise it whenever seccomp.c or seccomp_compact.c compiles something differently. */
+#define CACHE_FORMAT 2
 #define CACHE_ENTRIES_MAX 64    /* a host has a handful of profiles */
 #define CACHE_NAME_CHARS 16
 
