@@ -180,17 +180,27 @@ static bool oom_happened(void *arg)
 	return oom_kills(w->id) > w->before;
 }
 
-static void program_relay(struct stream *s, const char *id, enum agent_kind answer, pid_t pid,
-			  uint64_t kills_before, struct making *m)
+/* From now on the host is /dev/null: nothing comes, and what is sent is taken and lost. */
+static int detach(struct stream *s)
 {
-	struct agent_message made = { .kind = answer, .pid = (uint32_t)pid };
-	struct oom_watch w = { .id = id, .before = kills_before };
+	CLEANUP_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	return null < 0 || dup3(null, s->fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* The program has been made: whatever fails now, it runs. */
+static void program_relay(struct stream *s, const struct agent_message *made, bool detached,
+			  struct oom_watch *w, struct making *m)
+{
 	if (file_write_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_NEVER) < 0)
 		log_debug("the kernel may kill this server when memory is short");
-	if (agent_write(s->fd, &made) < 0)
-		return;
-	relay(s, pid, &m->io, oom_happened, &w);
+	int r = agent_write(s->fd, made);
+	if (r == 0 && detached)
+		r = detach(s);
+	if (r == 0)
+		relay(s, (pid_t)made->pid, &m->io, oom_happened, w);
+	else
+		log_debug("the host is not told of process %u: %s", made->pid, err_text(-r));
 }
 
 /* ---- CREATE ------------------------------------------------------------------------------ */
@@ -287,7 +297,8 @@ int program_create(struct stream *s, const struct agent_message *m, struct err *
 	int r = create(s, m, id, &k, &pid, e);
 	if (r < 0)
 		return r;
-	program_relay(s, id, AGENT_CREATED, pid, 0, &k);
+	program_relay(s, &(struct agent_message){ .kind = AGENT_CREATED, .pid = (uint32_t)pid },
+		      false, &(struct oom_watch){ .id = id }, &k);
 	return 0;
 }
 
@@ -332,10 +343,12 @@ int program_exec(struct stream *s, const struct agent_message *m, struct err *e)
 	int r = program_instance(&id, e);
 	if (r < 0)
 		return r;
-	uint64_t kills = oom_kills(id);
+	struct oom_watch w = { .id = id, .before = oom_kills(id) };
+	bool detached = m->all;
 	r = exec(m, id, &k, &pid, e);
 	if (r < 0)
 		return r;
-	program_relay(s, id, AGENT_STARTED, pid, kills, &k);
+	program_relay(s, &(struct agent_message){ .kind = AGENT_STARTED, .pid = (uint32_t)pid },
+		      detached, &w, &k);
 	return 0;
 }

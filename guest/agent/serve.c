@@ -20,6 +20,8 @@
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define FAREWELL_MS 1000
+#define OOM_LOOKS 20
+#define OOM_LOOK_MS 100
 
 /* Returned by those that have answered by themselves. */
 #define ANSWERED 1
@@ -181,11 +183,39 @@ static int ask_instance(struct stream *s, const struct agent_message *m, struct 
 	}, e);
 }
 
-/* The count now and whenever it grows, until the group or the host has gone. */
+/*
+ * Wait for the next kill; < 0 when the host or the group has gone.  The kernel may tell that
+ * memory is out before it has chosen whom to kill, so the count is looked at for a while.
+ */
+static int await_oom(const struct stream *s, int fd, const char *id, uint64_t told,
+		     uint64_t *ret, struct err *e)
+{
+	for (int looks = 0; ; looks -= looks > 0) {
+		struct pollfd p[] = {
+			{ .fd = fd, .events = POLLIN },
+			{ .fd = s->fd, .events = POLLIN | POLLRDHUP },
+		};
+
+		int n = poll(p, ARRAY_LEN(p), looks > 0 ? OOM_LOOK_MS : -1);
+		if ((n < 0 && errno != EINTR) || p[1].revents)
+			return err_set(e, EPIPE, "the host has gone");
+		if (p[0].revents) {
+			n = cgroup_oom_drain(fd);
+			if (n < 0)
+				return err_sys(e, -n, "watch for a lack of memory");
+			looks = OOM_LOOKS;
+		}
+		n = wall_container.oom_count(&agent_host, id, ret, e);
+		if (n < 0 || *ret != told)
+			return n;
+	}
+}
+
+/* The count now and whenever it grows. */
 static int watch_oom(struct stream *s, const struct agent_message *m, struct err *e)
 {
+	struct agent_message told = { .kind = AGENT_OOM_COUNT };
 	CLEANUP_FREE char *id = NULL;
-	uint64_t count = 0, told = UINT64_MAX;
 
 	(void)m;
 	int r = program_instance(&id, e);
@@ -194,23 +224,13 @@ static int watch_oom(struct stream *s, const struct agent_message *m, struct err
 	CLEANUP_FD int fd = wall_container.oom_fd(&agent_host, id, e);
 	if (fd < 0)
 		return fd;
-	for (;;) {
-		struct pollfd p[] = {
-			{ .fd = fd, .events = POLLIN },
-			{ .fd = s->fd, .events = POLLIN | POLLRDHUP },
-		};
-
-		r = wall_container.oom_count(&agent_host, id, &count, e);
-		if (r < 0)
-			return told == UINT64_MAX ? r : ANSWERED;
-		if (count != told && agent_write(s->fd, &(struct agent_message){
-				.kind = AGENT_OOM_COUNT, .count = count }) < 0)
-			return ANSWERED;
-		told = count;
-		if (TEMP_FAILURE_RETRY(poll(p, ARRAY_LEN(p), -1)) < 0 || p[1].revents ||
-		    cgroup_oom_drain(fd) < 0)
-			return ANSWERED;
-	}
+	r = wall_container.oom_count(&agent_host, id, &told.count, e);
+	if (r < 0)
+		return r;
+	while (agent_write(s->fd, &told) == 0 &&
+	       await_oom(s, fd, id, told.count, &told.count, e) == 0)
+		;
+	return ANSWERED;
 }
 
 /* ---- the table --------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ static const struct shape {
 	[AGENT_CONFIGURE] = { HOST, { TIME, NAME, SEED, EXTRA } },
 	[AGENT_CREATE] = { HOST, { NAME, DOCUMENT, EXTRA } },
 	[AGENT_START] = { HOST, { NONE } },
-	[AGENT_EXEC] = { HOST, { ROWS, COLUMNS, DOCUMENT } },
+	[AGENT_EXEC] = { HOST, { ROWS, COLUMNS, ALL, DOCUMENT } },
 	[AGENT_KILL] = { HOST, { SIGNAL, ALL } },
 	[AGENT_PAUSE] = { HOST, { NONE } },
 	[AGENT_RESUME] = { HOST, { NONE } },

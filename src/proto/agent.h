@@ -18,8 +18,9 @@
  *      CREATE    {name: id, data: config.json, CREATED {pid}, then as a program's stream
  *                 extra: tag of the shared root}
  *      START                                   DONE: it was executed
- *      EXEC      {rows, columns, data: process as JSON}
- *                                              STARTED {pid}, then as a program's stream
+ *      EXEC      {rows, columns, all: detached, data: process as JSON}
+ *                                              STARTED {pid}, then as a program's stream;
+ *                                                detached: the end, what it prints is lost
  *      KILL      {signal, all}                 DONE
  *      PAUSE, RESUME, DELETE {all: force}      DONE
  *      UPDATE    {data: resources as JSON}     DONE

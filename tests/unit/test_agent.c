@@ -26,7 +26,7 @@ static const struct agent_message samples[] = {
 	{ .kind = AGENT_CREATE, .name = TEXT("id"), .data = TEXT("{\"ociVersion\":\"1.2.0\"}"),
 	  .extra = TEXT("root") },
 	{ .kind = AGENT_START },
-	{ .kind = AGENT_EXEC, .rows = 24, .columns = 80, .data = TEXT("{}") },
+	{ .kind = AGENT_EXEC, .rows = 24, .columns = 80, .all = true, .data = TEXT("{}") },
 	{ .kind = AGENT_KILL, .signal = 64, .all = true },
 	{ .kind = AGENT_PAUSE }, { .kind = AGENT_RESUME },
 	{ .kind = AGENT_DELETE, .all = true },
