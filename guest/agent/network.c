@@ -33,6 +33,7 @@ struct device {
 	bool has_mac;
 	uint8_t mac[MAC_BYTES];
 	int index;                      /* out: of the device found; 0: none */
+	bool renamed;                   /* out: it has another name yet */
 };
 
 static int address_parse(const char *s, bool with_prefix, struct address *ret, struct err *e)
@@ -76,20 +77,20 @@ static int match_device(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
 	struct device *d = arg;
-	size_t n;
+	size_t n_mac, n_name;
 
 	if (h->nlmsg_type != RTM_NEWLINK || d->index)
 		return 0;
-	if (d->has_mac) {
-		const void *mac = nlreq_find(IFLA_RTA(m), IFLA_PAYLOAD(h), IFLA_ADDRESS, &n);
-
-		if (mac && n == MAC_BYTES && memcmp(mac, d->mac, n) == 0)
-			d->index = m->ifi_index;
-		return 0;
-	}
-	const char *name = nlreq_find(IFLA_RTA(m), IFLA_PAYLOAD(h), IFLA_IFNAME, &n);
-	if (name && n == strlen(d->name) + 1 && memcmp(name, d->name, n) == 0)
+	const void *mac = nlreq_find(IFLA_RTA(m), IFLA_PAYLOAD(h), IFLA_ADDRESS, &n_mac);
+	const char *name = nlreq_find(IFLA_RTA(m), IFLA_PAYLOAD(h), IFLA_IFNAME, &n_name);
+	bool named = name && n_name == strlen(d->name) + 1 &&
+		     memcmp(name, d->name, n_name) == 0;
+	bool is_it = d->has_mac ? mac && n_mac == MAC_BYTES && memcmp(mac, d->mac, n_mac) == 0
+				: named;
+	if (is_it) {
 		d->index = m->ifi_index;
+		d->renamed = !named;
+	}
 	return 0;
 }
 
@@ -113,18 +114,20 @@ static int device_find(int sock, struct nlreq *q, struct device *d, struct err *
 
 /* ---- what it gets ------------------------------------------------------------------------ */
 
-static void add_link(struct nlreq *q, const struct device *d, int mtu, bool up)
+static void add_link(struct nlreq *q, const struct device *d, int mtu)
 {
 	struct ifinfomsg m = { .ifi_index = d->index };
+	struct ifinfomsg up = { .ifi_index = d->index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 
-	if (up)
-		m.ifi_flags = m.ifi_change = IFF_UP;
-	nlreq_message(q, RTM_NEWLINK, 0, &m, sizeof(m));
-	/* A name cannot change while the device is up: so first this, then that. */
-	if (!up)
-		nlreq_str(q, IFLA_IFNAME, d->name);
-	if (!up && mtu > 0)
-		nlreq_u32(q, IFLA_MTU, (uint32_t)mtu);
+	/* Until Linux 6.2 a name changes only while the device is down: so this comes first. */
+	if (d->renamed || mtu > 0) {
+		nlreq_message(q, RTM_NEWLINK, 0, &m, sizeof(m));
+		if (d->renamed)
+			nlreq_str(q, IFLA_IFNAME, d->name);
+		if (mtu > 0)
+			nlreq_u32(q, IFLA_MTU, (uint32_t)mtu);
+	}
+	nlreq_message(q, RTM_NEWLINK, 0, &up, sizeof(up));
 }
 
 static void add_address(struct nlreq *q, int index, const struct address *a)
@@ -204,8 +207,7 @@ static int configure_device(int sock, struct nlreq *q, json_t *o, struct err *e)
 	if (r < 0)
 		return r;
 	nlreq_init(q);
-	add_link(q, &d, mtu, false);
-	add_link(q, &d, mtu, true);
+	add_link(q, &d, mtu);
 	r = add_list(q, d.index, addresses, false, e);
 	if (r == 0)
 		r = add_list(q, d.index, gateways, true, e);
