@@ -188,17 +188,15 @@ int main(int argc, char **argv)
 		    strcmp(argv[3], "--root") == 0;
 	struct loop l = { .signals = -1 };
 	struct err e = { 0 };
-	int r = 0;
 
 	if (getpid() != 1) {
 		fprintf(stderr, PROGRAM ": is the first process of a guest, started by its "
 			"kernel\n");
 		return 2;
 	}
-	if (!test)
+	int r = log_open(PROGRAM, NULL, LOG_TEXT, false, &e);
+	if (r == 0 && !test)
 		r = boot(&e);
-	if (r == 0)
-		r = log_open(PROGRAM, NULL, LOG_TEXT, false, &e);
 	if (r == 0)
 		r = make_dirs(&e);
 	if (r == 0)
