@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -19,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/rootfs.h"
+#include "sys/calls.h"
 
 #define GO_BYTE 'g'
 #define LOG_BYTES_MAX (64u << 20)
@@ -145,7 +148,7 @@ static int add_common(struct criu *c, const struct criu_opts *o, struct err *e)
 int criu_init(struct criu *c, const char *verb, const struct criu_opts *o, bool make,
 	      struct err *e)
 {
-	*c = (struct criu){ .sync = -1 };
+	*c = (struct criu)CRIU_INIT;
 	c->image_dir = absolute(&c->arena, o->image_path ? o->image_path : "checkpoint");
 	char *work = o->work_path ? absolute(&c->arena, o->work_path) : c->image_dir;
 	const char *name = strcmp(verb, "restore") == 0 ? "restore.log" : "dump.log";
@@ -169,6 +172,11 @@ void criu_release(struct criu *c)
 {
 	/* A child that was never let go reads end of file and ends. */
 	fd_close(&c->sync);
+	fd_close(&c->script);
+	for (size_t i = 0; i < ARRAY_LEN(c->asks); i++) {
+		fd_close(&c->asks[i]);
+		fd_close(&c->answers[i]);
+	}
 	if (c->pid > 0 && TEMP_FAILURE_RETRY(waitpid(c->pid, NULL, 0)) < 0)
 		log_debug("criu: %s", err_text(errno));
 	arena_release(&c->arena);
@@ -252,6 +260,63 @@ int criu_external_mounts(struct criu *c, const struct oci_spec *spec, const stru
 	add_masks(c, spec, pid, bundle);
 	add_devices(c, spec, bundle);
 	return 0;
+}
+
+/* --- its action script ---------------------------------------------------- */
+
+/*
+ * criu runs the file at each of its stages (criu(8), --action-script).  It is a memfd, for
+ * /run is often mounted noexec; that and the pipes are reached through /proc and not
+ * inherited, for criu has its own mind about descriptors.  When we are gone the
+ * path is too, or the read ends, and the script fails.
+ */
+int criu_at_namespaces(struct criu *c, int (*fn)(void *arg, pid_t init, struct err *e), void *arg,
+		       struct err *e)
+{
+	const int self = (int)getpid();
+
+	if (pipe2(c->asks, O_CLOEXEC) < 0 || pipe2(c->answers, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "make a pipe to criu's action script");
+	CLEANUP_FREE char *text = xasprintf(
+		"#!/bin/sh\n"
+		"[ \"$CRTOOLS_SCRIPT_ACTION\" = setup-namespaces ] || exit 0\n"
+		"echo \"$CRTOOLS_INIT_PID\" >/proc/%d/fd/%d &&\n"
+		"read -r answer </proc/%d/fd/%d && exit \"$answer\"\n",
+		self, c->asks[1], self, c->answers[0]);
+	c->script = fd_sealed("criu-script", text, strlen(text), 1);
+	if (c->script < 0)
+		return err_sys(e, -c->script, "make criu's action script");
+	c->at_namespaces = fn;
+	c->arg = arg;
+	criu_opt(c, "--action-script", "/proc/%d/fd/%d", self, c->script);
+	return 0;
+}
+
+/* Until the script has asked and been answered, or criu ended before it. */
+static int serve_script(struct criu *c, struct err *e)
+{
+	CLEANUP_FD int pidfd = sys_pidfd_open(c->pid);
+	struct pollfd p[2] = {
+		{ .fd = pidfd, .events = POLLIN }, { .fd = c->asks[0], .events = POLLIN },
+	};
+	char text[32];
+
+	if (pidfd < 0)
+		return err_sys(e, -pidfd, "open process %d (criu)", c->pid);
+	if (TEMP_FAILURE_RETRY(poll(p, ARRAY_LEN(p), -1)) < 0)
+		return err_sys(e, errno, "wait for criu");
+	if (!p[1].revents)
+		return 0;
+	/* One line, in one write of the shell's. */
+	ssize_t n = read(c->asks[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	const long init = strtol(text, NULL, 10);
+	if (init <= 0)
+		return err_set(e, EPROTO, "criu's action script told no process ID");
+	int r = c->at_namespaces(c->arg, (pid_t)init, e);
+	if (r >= 0 && fd_write_all(c->answers[1], "0\n", 2) < 0)
+		return err_sys(e, errno, "answer criu's action script");
+	return r;
 }
 
 /* --- the process --------------------------------------------------------- */
@@ -386,6 +451,10 @@ int criu_finish(struct criu *c, struct err *e)
 	if (send(c->sync, &go, 1, MSG_NOSIGNAL) < 0)
 		return err_sys(e, errno, "start criu");
 	ssize_t n = fd_read_all(c->sync, &told, sizeof(told));
+	int r = n == 0 && c->at_namespaces ? serve_script(c, e) : 0;
+	/* Its own way of undoing; if it is past that, it is ended with what it made. */
+	if (r < 0 && fd_write_all(c->answers[1], "1\n", 2) < 0)
+		kill(c->pid, SIGKILL);
 	pid_t pid = c->pid;
 	c->pid = 0;
 	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) < 0)
@@ -395,5 +464,7 @@ int criu_finish(struct criu *c, struct err *e)
 			*e = told;
 		return -told.code;
 	}
+	if (r < 0)
+		return r;
 	return status == 0 ? 0 : failure(c, status, e);
 }

@@ -32,7 +32,13 @@ struct criu {
 	char *log;                      /* absolute; arena */
 	pid_t pid;
 	int sync;                       /* to the child: 'g' lets it go on */
+	int (*at_namespaces)(void *arg, pid_t init, struct err *e);
+	void *arg;
+	int script;                     /* its action script, which asks us by these pipes */
+	int asks[2], answers[2];
 };
+
+#define CRIU_INIT { .sync = -1, .script = -1, .asks = { -1, -1 }, .answers = { -1, -1 } }
 
 /* verb is criu's; sets the arguments that every verb takes.  The image directory must
  * exist; make makes it (0700).  criu_release() in any case. */
@@ -53,6 +59,15 @@ void criu_keep(struct criu *c, int fd);
 MUST_CHECK int criu_external_mounts(struct criu *c, const struct oci_spec *spec,
 				    const struct cgroup *cg, pid_t pid,
 				    const char *bundle, struct err *e);
+
+/*
+ * On restore: fn is called once, from criu_finish(), when criu has made init and its
+ * namespaces and nothing in them.  criu waits meanwhile; fn failing ends it, and is what
+ * criu_finish() then returns.
+ */
+MUST_CHECK int criu_at_namespaces(struct criu *c,
+				  int (*fn)(void *arg, pid_t init, struct err *e), void *arg,
+				  struct err *e);
 
 /*
  * Start criu as a child, which waits for criu_go().  join, if not NULL, is a group

@@ -43,6 +43,7 @@ struct restoration {
 	int stdio[3];           /* copies of our own, which the container gets */
 	int ns_fd[2];           /* network and pid namespaces of the configuration */
 	bool cgroup_made;
+	bool hooks_begun;
 };
 
 static void restoration_release(struct restoration *x)
@@ -71,18 +72,13 @@ static int check_opts(const struct restore_opts *o, struct err *e)
 	return 0;
 }
 
+/* It runs between the mounts and the change of the root: criu lets no one in there. */
 static int check_hooks(const struct oci_spec *spec, struct err *e)
 {
-	static const enum oci_hook_kind kinds[] = {
-		OCI_HOOK_PRESTART, OCI_HOOK_CREATE_RUNTIME, OCI_HOOK_CREATE_CONTAINER,
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (spec->hooks[kinds[i]].n)
-			return err_set(e, ENOTSUP, "hooks.%s: the program criu gives no moment to "
-				       "run it at while it restores", hook_kind_name(kinds[i]));
-	}
-	return 0;
+	if (spec->hooks[OCI_HOOK_CREATE_CONTAINER].n == 0)
+		return 0;
+	return err_set(e, ENOTSUP, "hooks.createContainer: the program criu gives no moment to "
+		       "run it at while it restores");
 }
 
 static int read_bundle(struct restoration *x, struct buf *config, struct err *e)
@@ -341,6 +337,21 @@ static void add_cgroup_roots(struct criu *c, const struct cgroup *cg)
 	}
 }
 
+/* As at create, and as runc does: the namespaces are there, what is in them is not. */
+static int run_hooks(void *arg, pid_t init, struct err *e)
+{
+	struct restoration *x = arg;
+	const struct oci_hooks *h = x->spec.hooks;
+	struct state with_pid = x->st;          /* a view: owns nothing */
+
+	with_pid.pid = init;
+	CLEANUP_FREE char *state = lifecycle_state_json(&with_pid, STATUS_CREATED);
+	x->hooks_begun = true;
+	int r = hooks_run(OCI_HOOK_PRESTART, &h[OCI_HOOK_PRESTART], state, e);
+	return r < 0 ? r : hooks_run(OCI_HOOK_CREATE_RUNTIME, &h[OCI_HOOK_CREATE_RUNTIME], state,
+				     e);
+}
+
 static int add_restore_args(struct restoration *x, struct err *e)
 {
 	const struct restore_opts *o = x->o;
@@ -363,6 +374,9 @@ static int add_restore_args(struct restoration *x, struct err *e)
 		r = make_console(x, e);
 	if (r >= 0)
 		r = add_stdio(x, e);
+	if (r >= 0 && (x->spec.hooks[OCI_HOOK_PRESTART].n ||
+		       x->spec.hooks[OCI_HOOK_CREATE_RUNTIME].n))
+		r = criu_at_namespaces(c, run_hooks, x, e);
 	return r < 0 ? r : add_namespaces(x, e);
 }
 
@@ -435,11 +449,12 @@ static void undo(struct restoration *x)
 		return;
 	/* A criu that waits must go ahead of the group it may be in. */
 	criu_release(&x->criu);
-	x->criu = (struct criu){ .sync = -1 };
+	x->criu = (struct criu)CRIU_INIT;
 	if (!x->cgroup_made)
 		x->st.cgroup.mode = CGROUP_MODE_NONE;
 	x->st.creating = true;
-	x->st.has_poststop = false;
+	/* Who was told of the beginning is told of the end. */
+	x->st.has_poststop = x->st.has_poststop && x->hooks_begun;
 	if ((x->st.pid > 0 && lifecycle_kill_init(&x->st, &e) < 0) ||
 	    lifecycle_destroy(x->rt, &x->st, &e) < 0)
 		log_warn("clean up after a failed restore: %s", e.msg);
@@ -485,7 +500,7 @@ int container_restore(const struct runtime *rt, const char *id, const struct res
 		      int *ret_status, struct err *e)
 {
 	CLEANUP(restoration_release) struct restoration x = {
-		.rt = rt, .o = o, .st.dirfd = -1, .criu.sync = -1,
+		.rt = rt, .o = o, .st.dirfd = -1, .criu = CRIU_INIT,
 		.console = { -1, -1 }, .stdio = { -1, -1, -1 }, .ns_fd = { -1, -1 },
 	};
 	sigset_t old;

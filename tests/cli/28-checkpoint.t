@@ -10,7 +10,8 @@ fake_criu() {
 		#!/bin/sh
 		printf '%s\n' "\$@" >$PWD/args
 		while [ \$# -gt 0 ]; do
-			case \$1 in -W) W=\$2 ;; -o) O=\$2 ;; --pidfile) P=\$2 ;; esac
+			case \$1 in -W) W=\$2 ;; -o) O=\$2 ;; --pidfile) P=\$2 ;;
+			--action-script) S=\$2 ;; esac
 			shift
 		done
 		$1
@@ -158,11 +159,57 @@ t_restore_without_images() {
 	is "$(rt list -q)" ""
 }
 
+# A criu that comes to its script as the real one does, with its own process as init.
+scripted_criu() {
+	fake_criu '
+		CRTOOLS_SCRIPT_ACTION=pre-restore "$S" </dev/null || exit 9
+		CRTOOLS_SCRIPT_ACTION=setup-namespaces CRTOOLS_INIT_PID=$$ "$S" || {
+			echo "(0.1) Error (criu/x.c:1): the script failed" >$W/$O; exit 1; }
+		sleep 1000 & echo $! >$P'
+	mkdir -p img
+	echo '["/dev/null","pipe:[1]","pipe:[1]"]' >img/descriptors.json
+}
+
+t_restore_runs_hooks_when_namespaces_are_made() {
+	need isle
+	bundle '.hooks = {prestart: [{path: "/bin/sh", args: ["sh", "-c", "cat >" + $d + "/one"]}],
+		createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "cat >" + $d + "/two"]}]}' \
+		--arg d "$PWD"
+	scripted_criu
+	good rt restore --detach --image-path "$PWD/img" --bundle "$B" "$ID"
+	is "$(jq -r '.status, .id' one)" "created"$'\n'"$ID"
+	[ "$(jq .pid one)" -gt 0 ]
+	cmp one two
+	[ "$(jq .pid one)" != "$(rt state "$ID" | jq .pid)" ]
+	good rt delete --force "$ID"
+}
+
+t_restore_ends_with_a_hook_that_fails() {
+	need isle cgroup
+	bundle '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "echo no >&2; exit 3"]}],
+		poststop: [{path: "/bin/sh", args: ["sh", "-c", "cat >" + $d + "/end"]}]}' \
+		--arg d "$PWD"
+	scripted_criu
+	bad "createRuntime hook #0: /bin/sh: exit status 3: no" \
+		rt restore --detach --image-path "$PWD/img" --bundle "$B" "$ID"
+	is "$(rt list -q)" ""
+	is "$(tap_groups | grep "/$ID" || true)" "" "groups"
+	[ -s end ]
+}
+
+t_restore_whose_criu_ends_before_its_script() {
+	need isle
+	bundle '.hooks.prestart = [{path: "/bin/true"}]'
+	scripted_criu
+	fake_criu 'echo "(0.1) Error (criu/x.c:1): it is broken" >$W/$O; exit 1'
+	bad "it is broken" rt restore --image-path "$PWD/img" --bundle "$B" "$ID"
+}
+
 t_restore_refuses_hooks_it_cannot_run() {
 	need isle
-	bundle '.hooks.createRuntime = [{path: "/bin/true"}]'
+	bundle '.hooks.createContainer = [{path: "/bin/true"}]'
 	mkdir img
-	bad "hooks.createRuntime" rt restore --image-path "$PWD/img" --bundle "$B" "$ID"
+	bad "hooks.createContainer" rt restore --image-path "$PWD/img" --bundle "$B" "$ID"
 }
 
 t_there_and_back() {
@@ -189,6 +236,25 @@ t_there_and_back() {
 	good rt kill "$ID" KILL
 	wait_status "$ID" stopped
 	good rt delete "$ID"
+}
+
+# In the runtime's namespaces, with the network namespace of the container there to be
+# filled, which is what these hooks are for.
+t_there_and_back_with_hooks() {
+	need isle criu
+	local h='pid=$(jq .pid); readlink /proc/$pid/ns/net /proc/self/ns/net'
+	bundle 'sh("while :; do sleep 0.2; done") | newns("network") | .hooks.createRuntime =
+		[{path: "/bin/sh", args: ["sh", "-c", $h + " >" + $d + "/nets"]}]' --arg d "$PWD" --arg h "$h"
+	rt create --bundle "$B" "$ID" </dev/null > >(cat) 2>&1
+	good rt start "$ID"
+	good dump
+	rm nets
+	rt restore --detach --image-path "$PWD/img" --bundle "$B" "$ID" </dev/null > >(cat) 2>&1
+	is "$(status_of "$ID")" running
+	is "$(head -n 1 nets)" "$(readlink "/proc/$(rt state "$ID" | jq .pid)/ns/net")"
+	is "$(tail -n 1 nets)" "$(readlink /proc/self/ns/net)"
+	[ "$(head -n 1 nets)" != "$(tail -n 1 nets)" ]
+	good rt delete --force "$ID"
 }
 
 t_there_and_back_with_a_terminal() {
