@@ -12,7 +12,7 @@
 
 #define PROGRAM "isle-vmm"
 
-static const struct vmm_verb *const verbs[] = { &verb_device, &verb_probe };
+static const struct vmm_verb *const verbs[] = { &verb_device, &verb_probe, &verb_run };
 
 struct globals {
 	const char *log;

@@ -29,3 +29,4 @@ struct vmm_verb {
 
 extern const struct vmm_verb verb_device;
 extern const struct vmm_verb verb_probe;
+extern const struct vmm_verb verb_run;

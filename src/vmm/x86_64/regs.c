@@ -1,6 +1,7 @@
 /* vmm/x86_64/regs.c - see regs.h */
 #include "vmm/x86_64/regs.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "sys/kvm.h"
@@ -14,6 +15,13 @@
 #define CR4_OSFXSR (1ULL << 9)
 #define EFER_LME (1ULL << 8)
 #define EFER_LMA (1ULL << 10)
+
+/* SDM 4, table 2-2 */
+#define MSR_MISC_ENABLE 0x1a0
+#define MISC_FAST_STRING 1
+#define MSR_MTRR_DEFAULT 0x2ff
+#define MTRR_ENABLE (1 << 11)
+#define MTRR_WRITE_BACK 6
 
 #define PAGE_PRESENT 1
 #define PAGE_WRITE 2
@@ -84,4 +92,21 @@ int regs_enter(int vcpu, const struct regs_entry *entry, struct err *e)
 
 	r = kvm_call(vcpu, KVM_SET_REGS, &regs);
 	return r < 0 ? err_sys(e, -r, "KVM_SET_REGS") : 0;
+}
+
+int regs_msrs(int vcpu, struct err *e)
+{
+	union {
+		struct kvm_msrs m;
+		uint8_t room[sizeof(struct kvm_msrs) + 2 * sizeof(struct kvm_msr_entry)];
+	} all = { .m = { .nmsrs = 2 } };
+
+	all.m.entries[0] = (struct kvm_msr_entry){ .index = MSR_MTRR_DEFAULT,
+						   .data = MTRR_ENABLE | MTRR_WRITE_BACK };
+	all.m.entries[1] = (struct kvm_msr_entry){ .index = MSR_MISC_ENABLE,
+						   .data = MISC_FAST_STRING };
+	int r = kvm_call(vcpu, KVM_SET_MSRS, &all);
+
+	/* The number set.  Without the second one strings are only slower. */
+	return r < 1 ? err_sys(e, r < 0 ? -r : EINVAL, "KVM_SET_MSRS") : 0;
 }

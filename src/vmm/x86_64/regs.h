@@ -31,5 +31,11 @@ struct regs_entry {
 void regs_identity_map(uint8_t *host, uint64_t gpa);
 void regs_gdt(uint64_t ret[REGS_GDT_ENTRIES]);
 
+/*
+ * Model specific registers that a PC's firmware sets: memory is cached (MTRRs), string
+ * instructions are fast.
+ */
+MUST_CHECK int regs_msrs(int vcpu, struct err *e);
+
 /* Interrupts are off.  Only the registers named above are not 0. */
 MUST_CHECK int regs_enter(int vcpu, const struct regs_entry *entry, struct err *e);
