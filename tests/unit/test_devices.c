@@ -1,4 +1,4 @@
-/* Unit tests of vmm/virtio/{balloon,blk,console,net}.h behind registers, by a driver here. */
+/* Unit tests of vmm/virtio/{balloon,blk,console,net,vsock}.h behind registers, by a driver here. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+#include <linux/virtio_vsock.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <sched.h>
@@ -16,12 +17,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -33,6 +36,7 @@
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/mmio.h"
 #include "vmm/virtio/net.h"
+#include "vmm/virtio/vsock.h"
 
 #define MIB (1ULL << 20)
 #define RAM (8 * MIB)
@@ -702,6 +706,254 @@ static void test_net_tap(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, make, drop)
 
+/* ---- vsock --------------------------------------------------------------------------- */
+
+#define CID 7
+#define RX_BYTES 4096
+#define PACKET (DATA + 0x100000)
+
+static struct {
+	struct vsock *v;
+	char dir[32], path[48];
+	int listening, client;
+	unsigned rx;                    /* buffers taken back */
+} vs;
+
+static int unix_socket(const char *path, bool listens)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	if (listens) {
+		assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+		assert_int_equal(listen(fd, 8), 0);
+	} else {
+		assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	}
+	return fd;
+}
+
+static void plug_vsock(void)
+{
+	struct err e = { 0 };
+
+	memset(&vs, 0, sizeof(vs));
+	(void)snprintf(vs.dir, sizeof(vs.dir), "/tmp/isle-vsock.XXXXXX");
+	assert_non_null(mkdtemp(vs.dir));
+	(void)snprintf(vs.path, sizeof(vs.path), "%s/v", vs.dir);
+	vs.listening = unix_socket(vs.path, true);
+	vs.client = -1;
+	struct vsock_options o = { .cid = CID, .listen_fd = vs.listening, .path = vs.path };
+	assert_int_equal(vsock_new(&rig.loop, &o, &vs.v, &e), 0);
+	plug(&vs.v->dev);
+	boot(0);
+	for (unsigned i = 0; i < SIZE; i++)
+		offer(0, &(struct seg){ DATA + (uint64_t)i * RX_BYTES, RX_BYTES, true }, 1);
+	kick(0);
+}
+
+static void unplug_vsock(void)
+{
+	char path[64];
+
+	wr(VIRTIO_MMIO_STATUS, 0);
+	vmmio_release(&rig.m);
+	vsock_free(vs.v);
+	rig.d = NULL;
+	fd_close(&vs.client);
+	fd_close(&vs.listening);
+	unlink(vs.path);
+	(void)snprintf(path, sizeof(path), "%s_52", vs.path);
+	unlink(path);
+	assert_int_equal(rmdir(vs.dir), 0);
+}
+
+/* The next packet to the guest, whose payload is after its header; NULL: there is none. */
+static const struct virtio_vsock_hdr *packet_in(void)
+{
+	int n = taken(0);
+
+	if (n < 0)
+		return NULL;
+	const struct virtio_vsock_hdr *h = at(DATA + (uint64_t)vs.rx++ % SIZE * RX_BYTES);
+	assert_int_equal(n, sizeof(*h) + h->len);
+	assert_int_equal(h->src_cid, VSOCK_CID_HOST);
+	assert_int_equal(h->dst_cid, CID);
+	return h;
+}
+
+static const struct virtio_vsock_hdr *packet_of(uint16_t op)
+{
+	const struct virtio_vsock_hdr *h = packet_in();
+
+	assert_non_null(h);
+	assert_int_equal(h->op, op);
+	return h;
+}
+
+static struct virtio_vsock_hdr head(uint32_t from, uint32_t to, uint16_t op, uint32_t len)
+{
+	return (struct virtio_vsock_hdr){
+		.src_cid = CID, .dst_cid = VSOCK_CID_HOST, .src_port = from, .dst_port = to,
+		.len = len, .type = VIRTIO_VSOCK_TYPE_STREAM, .op = op, .buf_alloc = 65536,
+	};
+}
+
+/* The guest sends h and the n bytes that it really has after it. */
+static void packet_out(struct virtio_vsock_hdr h, const void *data, uint32_t n)
+{
+	memcpy(at(PACKET), &h, sizeof(h));
+	if (n > 0)
+		memcpy(at(PACKET + sizeof(h)), data, n);
+	offer(1, &(struct seg){ PACKET, (uint32_t)sizeof(h) + n, false }, 1);
+	kick(1);
+	(void)taken(1);
+}
+
+static void assert_client_gets(const char *what)
+{
+	char got[64] = "";
+
+	assert_int_equal(recv(vs.client, got, sizeof(got) - 1, 0), strlen(what));
+	assert_string_equal(got, what);
+}
+
+/* A client of the guest's port 1024, accepted: the port that it has. */
+static uint32_t connect_client(uint32_t buf_alloc)
+{
+	char ok[32];
+
+	vs.client = unix_socket(vs.path, false);
+	assert_int_equal(send(vs.client, "CONNECT 1024\n", 13, 0), 13);
+	pump();
+	const struct virtio_vsock_hdr *h = packet_of(VIRTIO_VSOCK_OP_REQUEST);
+	assert_int_equal(h->dst_port, 1024);
+	uint32_t port = h->src_port;
+	struct virtio_vsock_hdr r = head(1024, port, VIRTIO_VSOCK_OP_RESPONSE, 0);
+	r.buf_alloc = buf_alloc;
+	packet_out(r, NULL, 0);
+	(void)snprintf(ok, sizeof(ok), "OK %u\n", port);
+	assert_client_gets(ok);
+	return port;
+}
+
+static void test_vsock_stream(void **state)
+{
+	char c;
+
+	(void)state;
+	plug_vsock();
+	uint32_t port = connect_client(65536);
+	assert_int_equal(send(vs.client, "hello", 5, 0), 5);
+	pump();
+	const struct virtio_vsock_hdr *h = packet_of(VIRTIO_VSOCK_OP_RW);
+	assert_int_equal(h->len, 5);
+	assert_memory_equal(h + 1, "hello", 5);
+	assert_int_equal(shutdown(vs.client, SHUT_WR), 0);
+	pump();
+	h = packet_of(VIRTIO_VSOCK_OP_SHUTDOWN);
+	assert_int_equal(h->flags, VIRTIO_VSOCK_SHUTDOWN_SEND);
+	/* The other half still works, to its own end. */
+	packet_out(head(1024, port, VIRTIO_VSOCK_OP_RW, 6), "answer", 6);
+	assert_client_gets("answer");
+	struct virtio_vsock_hdr end = head(1024, port, VIRTIO_VSOCK_OP_SHUTDOWN, 0);
+	end.flags = VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND;
+	packet_out(end, NULL, 0);
+	packet_of(VIRTIO_VSOCK_OP_RST);
+	assert_int_equal(recv(vs.client, &c, 1, 0), 0);
+	unplug_vsock();
+}
+
+static void test_vsock_credit(void **state)
+{
+	(void)state;
+	plug_vsock();
+	uint32_t port = connect_client(10);
+	assert_int_equal(send(vs.client, "0123456789abcdefghijklmno", 25, 0), 25);
+	pump();
+	assert_int_equal(packet_of(VIRTIO_VSOCK_OP_RW)->len, 10);
+	assert_null(packet_in());
+	struct virtio_vsock_hdr more = head(1024, port, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0);
+	more.buf_alloc = 10;
+	more.fwd_cnt = 10;
+	packet_out(more, NULL, 0);
+	const struct virtio_vsock_hdr *h = packet_of(VIRTIO_VSOCK_OP_RW);
+	assert_int_equal(h->len, 10);
+	assert_memory_equal(h + 1, "abcdefghij", 10);
+	/* More taken than was sent: nonsense, and no credit. */
+	more.fwd_cnt = 4000000000U;
+	packet_out(more, NULL, 0);
+	assert_null(packet_in());
+	packet_out(head(1024, port, VIRTIO_VSOCK_OP_CREDIT_REQUEST, 0), NULL, 0);
+	assert_int_equal(packet_of(VIRTIO_VSOCK_OP_CREDIT_UPDATE)->buf_alloc, VSOCK_ROOM);
+	unplug_vsock();
+}
+
+static void test_vsock_guest_connects(void **state)
+{
+	char path[64], got[8] = "";
+
+	(void)state;
+	plug_vsock();
+	packet_out(head(9000, 52, VIRTIO_VSOCK_OP_REQUEST, 0), NULL, 0);
+	packet_of(VIRTIO_VSOCK_OP_RST);
+	(void)snprintf(path, sizeof(path), "%s_52", vs.path);
+	CLEANUP_FD int server = unix_socket(path, true);
+	packet_out(head(9000, 52, VIRTIO_VSOCK_OP_REQUEST, 0), NULL, 0);
+	const struct virtio_vsock_hdr *h = packet_of(VIRTIO_VSOCK_OP_RESPONSE);
+	assert_int_equal(h->src_port, 52);
+	assert_int_equal(h->dst_port, 9000);
+	CLEANUP_FD int fd = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	assert_true(fd >= 0);
+	packet_out(head(9000, 52, VIRTIO_VSOCK_OP_RW, 3), "abc", 3);
+	assert_int_equal(recv(fd, got, sizeof(got), 0), 3);
+	assert_memory_equal(got, "abc", 3);
+	fd_close(&fd);
+	pump();
+	h = packet_of(VIRTIO_VSOCK_OP_SHUTDOWN);
+	assert_int_equal(h->flags, VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND);
+	packet_out(head(9000, 52, VIRTIO_VSOCK_OP_RST, 0), NULL, 0);
+	assert_null(packet_in());
+	unplug_vsock();
+}
+
+static void test_vsock_hostile(void **state)
+{
+	static const char fill[4096];
+
+	(void)state;
+	plug_vsock();
+	/* Of no stream: a reset, but for a reset.  Of another guest: nothing. */
+	packet_out(head(1, 2, VIRTIO_VSOCK_OP_RW, 4), "abcd", 4);
+	assert_int_equal(packet_of(VIRTIO_VSOCK_OP_RST)->dst_port, 1);
+	packet_out(head(1, 2, VIRTIO_VSOCK_OP_RST, 0), NULL, 0);
+	struct virtio_vsock_hdr other = head(1, 2, VIRTIO_VSOCK_OP_REQUEST, 0);
+	other.src_cid = CID + 1;
+	packet_out(other, NULL, 0);
+	assert_null(packet_in());
+	/* A client that does not read: what exceeds the socket and the room ends the stream. */
+	uint32_t port = connect_client(65536);
+	const struct virtio_vsock_hdr *h = NULL;
+	for (int i = 0; i < 4096 && (!h || h->op != VIRTIO_VSOCK_OP_RST); i++) {
+		packet_out(head(1024, port, VIRTIO_VSOCK_OP_RW, sizeof(fill)), fill,
+			   sizeof(fill));
+		const struct virtio_vsock_hdr *next = packet_in();
+		if (next) {
+			h = next;
+			offer(0, &(struct seg){ DATA + (uint64_t)(vs.rx - 1) % SIZE * RX_BYTES,
+						RX_BYTES, true }, 1);
+			kick(0);
+		}
+	}
+	assert_non_null(h);
+	assert_int_equal(h->op, VIRTIO_VSOCK_OP_RST);
+	assert_false(rd(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	packet_out(head(1, 2, VIRTIO_VSOCK_OP_RW, 5000), "x", 1);
+	assert_true(rd(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	unplug_vsock();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -710,6 +962,8 @@ int main(void)
 		CASE(test_disk_read_only), CASE(test_console_input), CASE(test_console_output),
 		CASE(test_console_flood), CASE(test_net_send), CASE(test_net_receive),
 		CASE(test_net_merge), CASE(test_net_full_wire), CASE(test_net_tap),
+		CASE(test_vsock_stream), CASE(test_vsock_credit),
+		CASE(test_vsock_guest_connects), CASE(test_vsock_hostile),
 	};
 
 	signal(SIGPIPE, SIG_IGN);               /* as in isle-vmm */

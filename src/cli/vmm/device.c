@@ -15,9 +15,11 @@
 #include "vmm/loop.h"
 #include "vmm/virtio/fs.h"
 #include "vmm/virtio/vhost_user.h"
+#include "vmm/virtio/vsock.h"
 
 struct device_options {
-	const char *socket, *dir, *tag, *cache;
+	const char *socket, *dir, *tag, *cache, *uds;
+	int64_t cid;                    /* 0: not given */
 	int fd;                         /* 0: not given, for that is standard input */
 	bool read_only, writeback;
 };
@@ -39,6 +41,19 @@ static int parse_fd(const char *value, void *target, struct err *e)
 	return 0;
 }
 
+static int parse_cid(const char *value, void *target, struct err *e)
+{
+	int64_t v;
+	int r = value_i64(value, &v, e);
+
+	if (r < 0)
+		return r;
+	if (v < VSOCK_CID_MIN || v >= UINT32_MAX)
+		return err_set(e, EINVAL, "\"%s\" is not a guest's CID: 3 up to 4294967294", value);
+	*(int64_t *)target = v;
+	return 0;
+}
+
 #define AT(member) offsetof(struct device_options, member)
 
 static const struct option options[] = {
@@ -54,35 +69,32 @@ static const struct option options[] = {
 	{ "writeback", 0, OPT_FLAG, AT(writeback), NULL, "fs: the guest may collect writes",
 	  NULL },
 	{ "read-only", 0, OPT_FLAG, AT(read_only), NULL, "fs: refuse every change", NULL },
+	{ "uds", 0, OPT_STRING, AT(uds), "PATH",
+	  "vsock: make this unix socket, where \"CONNECT port\" reaches the guest; what the "
+	  "guest connects to goes to PATH_port", NULL },
+	{ "guest-cid", 0, OPT_PARSED, AT(cid), "N", "vsock: the guest's address, 3 or more",
+	  parse_cid },
 	OPTION_HELP,
-};
-
-struct server {
-	struct vhost_user vu;           /* first */
-	struct loop loop;
 };
 
 static void ended(struct vhost_user *u)
 {
-	loop_stop(&((struct server *)u)->loop);
+	loop_stop(u->loop);
 }
 
-static int serve(struct vdev *d, const struct device_options *o, struct err *e)
+/* Until the front end leaves.  The loop is the caller's: a device may watch its own. */
+static int serve(struct vdev *d, struct loop *l, const struct device_options *o, struct err *e)
 {
-	CLEANUP_FREE struct server *s = xcalloc(1, sizeof(*s));
+	CLEANUP_FREE struct vhost_user *u = xcalloc(1, sizeof(*u));
 	CLEANUP_FD int listening = o->socket ? vhost_user_listen(o->socket, e) : -1;
 
 	if (o->socket && listening < 0)
 		return listening;
-	int r = loop_init(&s->loop, e);
-	if (r < 0)
-		return r;
-	r = vhost_user_init(&s->vu, d, &s->loop, take_fd(listening), o->socket ? -1 : o->fd, e);
-	s->vu.ended = ended;
+	int r = vhost_user_init(u, d, l, take_fd(listening), o->socket ? -1 : o->fd, e);
+	u->ended = ended;
 	if (r == 0)
-		r = loop_run(&s->loop, e);
-	vhost_user_release(&s->vu);
-	loop_release(&s->loop);
+		r = loop_run(l, e);
+	vhost_user_release(u);
 	if (o->socket)
 		unlink(o->socket);
 	return r;
@@ -105,6 +117,7 @@ static int run_fs(const struct device_options *o, struct err *e)
 	struct fs_options fo = { .dir = o->dir, .tag = o->tag ? o->tag : "root",
 				 .read_only = o->read_only, .writeback = o->writeback };
 	struct fs *fs = NULL;
+	struct loop loop;
 
 	if (!o->dir)
 		return err_set(e, EINVAL, "--shared-dir is needed for a device of kind fs");
@@ -116,10 +129,41 @@ static int run_fs(const struct device_options *o, struct err *e)
 		fo.cache = (enum fs_cache)c;
 	}
 	raise_descriptors();
-	int r = fs_new(&fo, &fs, e);
+	int r = loop_init(&loop, e);
+	if (r < 0)
+		return r;
+	r = fs_new(&fo, &fs, e);
 	if (r == 0)
-		r = serve(fs_device(fs), o, e);
+		r = serve(fs_device(fs), &loop, o, e);
 	fs_free(fs);
+	loop_release(&loop);
+	return r;
+}
+
+static int run_vsock(const struct device_options *o, struct err *e)
+{
+	struct loop loop;
+	struct vsock *v = NULL;
+
+	if (!o->uds || !o->cid)
+		return err_set(e, EINVAL, "%s is needed for a device of kind vsock",
+			       o->uds ? "--guest-cid" : "--uds");
+	CLEANUP_FD int fd = vhost_user_listen(o->uds, e);
+	if (fd < 0)
+		return fd;
+	int r = loop_init(&loop, e);
+	if (r == 0) {
+		struct vsock_options vo = {
+			.cid = (uint64_t)o->cid, .listen_fd = fd, .path = o->uds,
+		};
+
+		r = vsock_new(&loop, &vo, &v, e);
+		if (r == 0)
+			r = serve(&v->dev, &loop, o, e);
+		vsock_free(v);
+		loop_release(&loop);
+	}
+	unlink(o->uds);
 	return r;
 }
 
@@ -129,13 +173,16 @@ static int run(struct vmm_call *c, struct err *e)
 
 	if (!o->socket == !o->fd)
 		return err_set(e, EINVAL, "one of --socket and --fd is needed");
-	if (strcmp(c->argv[0], "fs") != 0)
-		return err_set(e, EINVAL, "unknown kind of device \"%s\"; there is fs", c->argv[0]);
-	return run_fs(o, e);
+	if (strcmp(c->argv[0], "fs") == 0)
+		return run_fs(o, e);
+	if (strcmp(c->argv[0], "vsock") == 0)
+		return run_vsock(o, e);
+	return err_set(e, EINVAL, "unknown kind of device \"%s\"; there are fs and vsock",
+		       c->argv[0]);
 }
 
 const struct vmm_verb verb_device = {
-	.name = "device", .args = "fs",
+	.name = "device", .args = "fs|vsock",
 	.summary = "be one virtio device of another VMM, by vhost-user",
 	.options = { options, ARRAY_LEN(options) }, .target_size = sizeof(struct device_options),
 	.min_args = 1, .max_args = 1, .run = run,
