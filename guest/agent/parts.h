@@ -27,7 +27,6 @@
 #define AGENT_ROOT AGENT_DIR "/root"            /* the shared root is mounted here */
 #define AGENT_BUNDLE AGENT_DIR "/bundle"
 #define AGENT_STATE AGENT_DIR "/runtime"
-#define AGENT_MODULES "/etc/isle/modules"
 
 /* What main() was told; the servers inherit it. */
 struct agent {

@@ -62,6 +62,7 @@
 
 #define AGENT_VERSION 1
 #define AGENT_PORT 1024
+#define AGENT_MODULES "/etc/isle/modules" /* in the initramfs: one path a line, in order */
 #define AGENT_HEADER 6
 #define AGENT_DATA_MAX 32768            /* of STDIN, STDOUT, STDERR: one frame's */
 #define AGENT_DOCUMENT_MAX (4u << 20)   /* of a JSON document */
