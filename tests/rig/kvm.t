@@ -2,8 +2,17 @@
 # timeout: 400
 # kvm.t - isle-vmm on a real KVM, in the nested machine: the probe, the flat guests, and
 # Debian's kernel as bzImage and as ELF file (tests/rig/kvm).
+#
+#	RIG_KVM=1 tests/rig/kvm.t               about 70 s
+#
+# Not yet part of make check: of two whole boots one stood still before its first case, with
+# the outer machine's kernel silent until the bound.
 . "$(dirname "$(readlink -f "$0")")/relay"
 
+[ -n "${RIG_KVM-}" ] || {
+	echo "1..0 # SKIP the outer machine stops on some boots (kvm): RIG_KVM=1 runs it"
+	exit 0
+}
 rig_need qemu-system-x86_64 busybox cpio lz4 /usr/lib/qemu/virtiofsd
 "$RIG/kernel" "$ISLE_BUILD/rig" || { echo "Bail out! no guest kernel"; exit 2; }
 
