@@ -56,6 +56,23 @@ static int read_host(const struct reader *r, char *value, const char **ret)
 	return 0;
 }
 
+static bool is_loopback(const char *host)
+{
+	char address[INET_ADDRSTRLEN];
+	struct in_addr a;
+	size_t n = strcspn(host, ":");
+
+	if (n == 9 && strncmp(host, "localhost", 9) == 0)
+		return true;
+	if (strncmp(host, "[::1]", 5) == 0)
+		return true;
+	if (n >= sizeof(address))
+		return false;
+	memcpy(address, host, n);
+	address[n] = '\0';
+	return inet_pton(AF_INET, address, &a) == 1 && ntohl(a.s_addr) >> 24 == 127;
+}
+
 /* "host[:port][/prefix]", "http://" or "https://" in front. */
 static int read_mirror(const struct reader *r, char *value)
 {
@@ -89,6 +106,7 @@ static int read_mirror(const struct reader *r, char *value)
 	int c = read_host(r, value, &m.location);
 	if (c < 0)
 		return c;
+	m.insecure = m.insecure || is_loopback(m.location);
 	struct registry_endpoint *list = arena_calloc(&r->out->arena, reg->n_mirrors + 1,
 						      sizeof(*list));
 	if (reg->n_mirrors > 0)
@@ -171,23 +189,6 @@ static int read_key(struct reader *r, char *key, char *value)
 	if (strcmp(key, "mirror") == 0)
 		return read_mirror(r, value);
 	return unknown_key(r, key);
-}
-
-static bool is_loopback(const char *host)
-{
-	char address[INET_ADDRSTRLEN];
-	struct in_addr a;
-	size_t n = strcspn(host, ":");
-
-	if (n == 9 && strncmp(host, "localhost", 9) == 0)
-		return true;
-	if (strncmp(host, "[::1]", 5) == 0)
-		return true;
-	if (n >= sizeof(address))
-		return false;
-	memcpy(address, host, n);
-	address[n] = '\0';
-	return inet_pton(AF_INET, address, &a) == 1 && ntohl(a.s_addr) >> 24 == 127;
 }
 
 static struct registry *find(const struct registries *r, const char *host)

@@ -186,6 +186,16 @@ static bool fall_back(struct client *c, struct client_endpoint *ep, bool was_pla
 	return fall;
 }
 
+/* The certificate was not accepted: say also how to do without one.  Returns -e->code. */
+static int err_untrusted(const struct client_endpoint *ep, struct err *e)
+{
+	struct err why = *e;
+
+	return err_set(e, why.code, "%s; for a registry of your own without a certificate write "
+		       "\"insecure = yes\" below [registry %s] in registries.conf", why.msg,
+		       ep->location);
+}
+
 /* The exchange, after a fall-back to HTTP where that is due. */
 static int exchange(struct client *c, struct client_endpoint *ep, struct http *h,
 		    const struct client_request *q, unsigned *ret_generation,
@@ -214,12 +224,8 @@ static int exchange(struct client *c, struct client_endpoint *ep, struct http *h
 		int r = http_do(h, &hq, ans, e);
 
 		if (r == 0 || !fall_back(c, ep, plain, ans)) {
-			if (r < 0 && ans->tls && !ep->insecure)
-				return err_set(e, -r, "%s; for a registry of your own without a "
-					       "certificate write \"insecure = yes\" below "
-					       "[registry %s] in registries.conf", e->msg,
-					       ep->location);
-			return r;
+			return r < 0 && ans->tls && !ep->insecure ?
+				err_untrusted(ep, e) : r;
 		}
 		http_answer_release(ans);
 	}
