@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,6 +27,7 @@
 #include "proto/keeper.h"
 #include "sys/calls.h"
 
+#define PROGRAM_BYTES_MAX (64u << 20)
 #define KEEPER_FD 3
 #define ENV_MAX 32
 
@@ -173,6 +175,23 @@ static void keep_env(char **ret)
 	ret[n] = NULL;
 }
 
+/*
+ * Processes of a pid namespace that others share see the keeper's children in it, and could
+ * write to their program file (container/exe.h, CVE-2019-5736).  create() would become a sealed
+ * copy by itself, but by then the keeper cannot be executed again: so it starts as one.
+ */
+static void exec_sealed(const char *program, char **argv, char **env)
+{
+	CLEANUP(buf_release) struct buf self = BUF_INIT(PROGRAM_BYTES_MAX);
+
+	int r = file_read_at(AT_FDCWD, program, &self);
+	CLEANUP_FD int fd = r < 0 ? r : fd_sealed("isle-runtime", self.data, self.len, 1);
+	if (fd >= 0)
+		fexecve(fd, argv, env);
+	else
+		errno = -fd;
+}
+
 /* In the child: become the keeper.  Nobody hears us but through the socket. */
 static void exec_keeper(const struct start *s, int sock, const char *dir)
 {
@@ -194,7 +213,11 @@ static void exec_keeper(const struct start *s, int sock, const char *dir)
 	if (sock == KEEPER_FD ? fd_set_keep(sock, 1) < 0 : dup2(sock, KEEPER_FD) < 0)
 		goto fail;
 	keep_env(env);
-	execve(s->eng->runtime_program, argv, env);
+	const char *pid_mode = s->in->config.pid_mode;
+	if (pid_mode && strncmp(pid_mode, "container:", 10) == 0)
+		exec_sealed(s->eng->runtime_program, argv, env);
+	else
+		execve(s->eng->runtime_program, argv, env);
 fail:
 	err_sys(&why, errno, "start the keeper %s", s->eng->runtime_program);
 	(void)!keeper_send_error(sock, KEEPER_FAILED, 125, &why, 0);

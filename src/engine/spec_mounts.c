@@ -84,6 +84,18 @@ static int put_shm(struct spec *s, struct err *e)
 	return 0;
 }
 
+/*
+ * Mounted anew it shows the queues of the IPC namespace it is mounted in (mq_overview(7)), the
+ * host's too; only an ordinary user, who may not mount in that one, needs a host's own mount.
+ */
+static void put_mqueue(struct spec *s)
+{
+	if (!s->eng->rootless || !mode_is(s->c->ipc_mode, "host"))
+		put(s, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
+	else if (access("/dev/mqueue", F_OK) == 0)
+		put(s, "/dev/mqueue", "bind", "/dev/mqueue", "rbind,rprivate");
+}
+
 static int put_defaults(struct spec *s, struct err *e)
 {
 	const struct instance_config *c = s->c;
@@ -115,10 +127,8 @@ static int put_defaults(struct spec *s, struct err *e)
 	if (!user_has(c, "/sys/fs/cgroup"))
 		put(s, "/sys/fs/cgroup", "cgroup", "cgroup",
 		    arena_printf(&s->arena, "%s,nosuid,noexec,nodev", rw));
-	if (!user_has(c, "/dev/mqueue") && mode_is(c->ipc_mode, "host"))
-		put(s, "/dev/mqueue", "bind", "/dev/mqueue", "rbind,rprivate");
-	else if (!user_has(c, "/dev/mqueue"))
-		put(s, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
+	if (!user_has(c, "/dev/mqueue"))
+		put_mqueue(s);
 	return user_has(c, "/dev/shm") ? 0 : put_shm(s, e);
 }
 
