@@ -14,6 +14,7 @@
 #include "cli/isle/ps_filter.h"
 #include "cli/isle/ps_text.h"
 #include "engine/instance.h"
+#include "engine/life.h"
 
 struct ps_options {
 	bool all, latest, size;
@@ -137,6 +138,21 @@ static int print(struct engine *eng, const struct ps_options *o, const struct in
 	return output_rows(&style, columns, ARRAY_LEN(columns) - !o->size, rows, e);
 }
 
+/* One whose keeper was killed still says "running": cleaning up makes that true or ends it. */
+static int list_true(struct engine *eng, struct instance **ret, size_t *ret_n, struct err *e)
+{
+	bool lost = false;
+
+	int r = instance_list(eng, ret, ret_n, e);
+	for (size_t i = 0; r == 0 && i < *ret_n; i++)
+		lost = lost || (*ret)[i].lost;
+	if (!lost)
+		return r;
+	instance_list_free(*ret, *ret_n);
+	r = engine_sweep(eng, e);
+	return r < 0 ? r : instance_list(eng, ret, ret_n, e);
+}
+
 static int ps(struct isle_call *c, struct err *e)
 {
 	const struct ps_options *o = c->target;
@@ -144,7 +160,7 @@ static int ps(struct isle_call *c, struct err *e)
 	bool all = o->all;
 	size_t n;
 
-	int r = instance_list(c->eng, &list, &n, e);
+	int r = list_true(c->eng, &list, &n, e);
 	if (r < 0)
 		return r;
 	r = ps_filter(c->eng, &o->filters, list, &n, &all, e);
