@@ -190,19 +190,23 @@ static _Noreturn int do_swap(char **a)
 static int do_can_idmap(char **a)
 {
 	char path[64];
-	int pipes[2];
+	int pipes[2], ready[2];
 	char c;
 
-	if (pipe(pipes) < 0)
+	if (pipe(pipes) < 0 || pipe(ready) < 0)
 		return 2;
 	pid_t p = fork();
 	if (p == 0) {
 		unshare(CLONE_NEWUSER);
+		close(ready[1]);                /* it is in its own namespace now */
+		close(ready[0]);
 		close(pipes[1]);
 		_exit(read(pipes[0], &c, 1) < 0);
 	}
 	close(pipes[0]);
-	usleep(5000);
+	close(ready[1]);
+	if (read(ready[0], &c, 1) < 0)
+		return 2;
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", p);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int ok = write(fd, "0 1000 1", 8) == 8;
